@@ -22,22 +22,23 @@ class Load:
     Attributes:
         committed: transactions that the source accepted.
         interrupted: transactions that it did not, because it was away; they are not tried again.
+        thread: ends by itself only when the source refuses a transaction.
     """
 
     def __init__(self, server: PostgresServer, database: str, seed: int) -> None:
         self._server, self._database, self._seed = server, database, seed
         self.committed = self.interrupted = 0
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self._wrong: Exception | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ending.set()
-        self._thread.join(STOP_SECONDS)
+        self.thread.join(STOP_SECONDS)
         if self._wrong is not None and error[0] is None:
             raise self._wrong
 

@@ -73,7 +73,7 @@ def judge(
         problems += _wrong_effects(world, policy, decision)
         detected = (decision.decided_at - decision.breached_at).total_seconds()
         # What the exercise says about its fault comes before the limit of every rollback.
-        limit = detect_within_seconds or rollback_limit(policy, decision)
+        limit = detect_within_seconds or rollback_limit(policy, hook.id, decision.reason)
         if limit is None or detected > limit:
             problems.append(f"{hook.id} took {detected:.0f} s, over {limit} s")
         decisions.append(

@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 from mbp.contracts.exceptions import LIST
 from mbp.contracts.policy import NOT_DEMANDED, POLICY
 from mbp.operate.degrade.reader_snapshot import take
+from mbp.operate.hooks.hook_coverage import Collected
 from mbp.operate.hooks.kpi_collect import collect
-from mbp.operate.hooks.to_cover import Collected
 from mbp.operate.hooks.watch import HookEvaluationRecord, watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.preflight import install_packages

@@ -17,5 +17,6 @@ step privacy scripts/ci/privacy.sh
 step security .venv/bin/mbp security rehearse
 [ -z "${MBP_PG_HOST:-}" ] || step postgres scripts/ci/postgres.sh
 step exercises make exercise
+step gate scripts/ci/gate.sh
 step tests scripts/ci/tests.sh
 "$mbp" ci comment "$MBP_CI_FOLDER" --base "$MBP_CI_BASE_FOLDER" --commit "$MBP_CI_COMMIT"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
 # The Python tests, which build on DuckDB and on a PostgreSQL of their own; those of the night are left to it.
 source "$(dirname "$0")/environment.sh"
-.venv/bin/pytest -q -n 2 --dist loadfile -m 'not nightly'
+# A process per core: each has a PostgreSQL of its own.
+.venv/bin/pytest -q -n "$(nproc)" --dist loadfile -m 'not nightly'

@@ -1,10 +1,11 @@
-"""One parse of the project serves every test of a process: warehouses differ in place alone, copies in a few files.
+"""One parse of the project serves every test of a process: warehouses differ in their place, copies in a few files.
 
 dbt itself reads the whole project again for another file of DuckDB or another port of PostgreSQL.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def share_parses() -> None:
         extended_mashumaro_encoder,
         extended_mashumuro_decoder,
     )
+    from dbt_common.invocation import get_invocation_id
 
     loader: Any = ManifestLoader
     credentials: Any = Credentials
@@ -56,6 +58,8 @@ def share_parses() -> None:
         found = read(self)
         if found is None and get_flags().PARTIAL_PARSE and (packed := kept.get(key(self))):
             found = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
+            found.metadata.generated_at = datetime.now(UTC).replace(tzinfo=None)
+            found.metadata.invocation_id = get_invocation_id()
             for node in found.nodes.values():
                 if (
                     getattr(node, "root_path", None) is not None

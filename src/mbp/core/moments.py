@@ -59,6 +59,13 @@ def is_future(moment: datetime, now: datetime, *, skew: timedelta = CLOCK_SKEW) 
     return objection(moment, now, None, skew=skew) is not None
 
 
+def old(moment: datetime, now: datetime, limit: timedelta) -> str:
+    """The age beside its limit; empty for an instant of the future."""
+    if is_future(moment, now):
+        return ""
+    return f"{span(age(moment, now))} old (limit {span(limit)})"
+
+
 def span(length: timedelta) -> str:
     """A length of time for people."""
     if length >= FOUR_DAYS:

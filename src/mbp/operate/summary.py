@@ -164,9 +164,7 @@ def _findings(summary: BuildSummary) -> list[str]:
         for finding in summary.findings
         if finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured
     ]
-    left_out = [
-        rule_verdict for rule_verdict in waiting if summary.selected and rule_verdict.is_not_run
-    ]
+    left_out = [rule for rule in waiting if summary.selected and rule.is_not_run]
     waiting = [rule_verdict for rule_verdict in waiting if rule_verdict not in left_out]
     if waiting:
         lines += ["", "not run", *_grouped(waiting)]

@@ -37,6 +37,7 @@ class ColumnReaders:
             for key, node in self._nodes.items()
         }
         self._order = _ordered(self._parents)
+        self._reads: dict[str, Mapping[str, Reads]] = {}
 
     def readers(self, dataset: str, columns: frozenset[str] | None) -> list[str]:
         """`metric traded_volume` and the like of all that reads one of the columns, sorted.
@@ -50,7 +51,9 @@ class ColumnReaders:
         )
         if start is None:
             return []
-        reads = read_sets(self._manifest, leaf=start)[0]
+        if start not in self._reads:
+            self._reads[start] = read_sets(self._manifest, leaf=start)[0]
+        reads = self._reads[start]
         wanted = frozenset(f"{dataset}.{column}" for column in columns or ())
         # None: everything of it may be changed.
         changed: dict[str, frozenset[str] | None] = {start: columns}

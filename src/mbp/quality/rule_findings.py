@@ -151,7 +151,7 @@ def collect(
     stopped: set[str] = set()
     tests_seen = 0
     for result in run_results["results"]:
-        node = project.node(result["unique_id"])
+        node = project.nodes.get(result["unique_id"])
         if node is None:
             continue
         if node["resource_type"] in ("test", "unit_test"):
@@ -225,9 +225,6 @@ class _Project:
             for group in manifest.get("groups", {}).values()
         }
         self.status = {result["unique_id"]: result["status"] for result in run_results["results"]}
-
-    def node(self, unique_id: str) -> Mapping[str, Any] | None:
-        return self.nodes.get(unique_id)
 
     def ancestors(self, unique_id: str) -> set[str]:
         seen: set[str] = set()

@@ -15,7 +15,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
-from mbp.runs import guard, interrupts
+from mbp.runs import guard
 from mbp.warehouse.profile import profiles_file, read_target
 
 PROFILES = "profiles.yml"
@@ -200,7 +200,7 @@ def run_dbt(
         environment({**_earlier_parse(root, artifacts), **(changes or {})}),
         chdir(root),
         redirect_stdout(sys.stderr),
-        interrupts.without_traceback(),
+        without_traceback(),
     ):
         try:
             # Behind the command's words, so that an option without its value does not take a place for it.
@@ -228,3 +228,24 @@ def run_dbt(
         problem=problem,
         seconds=time.perf_counter() - started,
     )
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """dbt inside of the block says of an interrupt only that it came; the traceback of any other error stays."""
+    from dbt.cli import requires
+    from dbt.events.types import MainEncounteredError, MainStackTrace
+
+    module: Any = requires
+    fire_event = module.fire_event
+
+    def filtered(event: Any, *given: Any, **named: Any) -> None:
+        ends = isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit)
+        if not (ends and isinstance(event, MainEncounteredError | MainStackTrace)):
+            fire_event(event, *given, **named)
+
+    module.fire_event = filtered
+    try:
+        yield
+    finally:
+        module.fire_event = fire_event

@@ -19,6 +19,7 @@ from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_fact
 from mbp.contracts.drafting.profile_files import FOLDER as FOLDER_OF_PROFILES
 from mbp.contracts.drafting.sources import drafts_of_file
 from mbp.contracts.policy import POLICY, load_policy
+from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.semantics import GLOSSARY, METRICS
 from mbp.core.dbt_project import paths_of, read_project
 from mbp.core.errors import MbpError
@@ -245,19 +246,13 @@ def _packs(root: Path, start: Start, drafts: Sequence[Draft], started: Started) 
         for draft in drafts:
             meaning = draft.description or f"TODO: what one of {draft.dataset} is."
             term = draft.dataset.replace("_", " ")
-            text += f"  - term: {term}\n    definition: {_quoted(meaning)}\n    dataset: {draft.dataset}\n"
+            text += f"  - term: {term}\n    definition: {scalar(meaning)}\n    dataset: {draft.dataset}\n"
         started.write(root, GLOSSARY, text)
         text = (FOLDER_OF_PROFILES / "a87_metrics.yaml").read_text(encoding="utf-8")
         started.write(root, METRICS, text)
     if "A108" in start.packs:
         text = (FOLDER_OF_PROFILES / "a108_privacy.yaml").read_text(encoding="utf-8")
         started.write(root, "contracts/a108/privacy.yaml", text.replace("OWNER", str(start.owner)))
-
-
-def _quoted(text: str) -> str:
-    from mbp.contracts.rendering.yaml_text import scalar
-
-    return scalar(text)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from lab.exercises.project_copy import copy_parts
 from mbp.contracts.lint import lint
 from mbp.contracts.rendering.render import render
 from mbp.core.errors import MbpError
-from mbp.operate.project import check_rendered
+from mbp.operate.build import check_rendered
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.runs.preflight import install_packages
 from mbp.warehouse import connect

@@ -13,7 +13,7 @@ from lab.exercises.project_copy import copy_parts
 from mbp.cli.main import app, register
 from mbp.contracts.lint import lint
 from mbp.core.errors import MbpError
-from mbp.operate.project import check_rendered
+from mbp.operate.build import check_rendered
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.runs.preflight import install_packages
 from tests.python.built import judged

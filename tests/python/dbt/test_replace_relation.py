@@ -267,7 +267,7 @@ def test_a_reader_that_holds_a_view_is_waited_for_and_never_killed(
         ):
             cursor.execute("begin; select * from marts.one")
             held.set()
-            assert swapping.wait(30)
+            assert swapping.wait(120)
             try:
                 cursor.execute(
                     f"select pg_sleep(1.5); select * from {VIEWS[2]}; select * from {VIEWS[0]}"
@@ -278,10 +278,11 @@ def test_a_reader_that_holds_a_view_is_waited_for_and_never_killed(
 
     thread = threading.Thread(target=read)
     thread.start()
-    assert held.wait(30)
+    assert held.wait(120)
     swapping.set()
     assert world.replace("marts.fresh", "marts.one") == "swapped"
-    thread.join(30)
+    thread.join(120)
+    assert not thread.is_alive()
     assert not failures
     shows_new(world)
 

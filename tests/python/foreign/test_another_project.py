@@ -75,7 +75,7 @@ def test_the_rules_become_tests_beside_its_own(shop: Path) -> None:
     assert (shop / "tests/contracts/orders/orders_status_accepted_values.sql").is_file()
     commit(shop)
     assert mbp(shop, "registry", "publish").exit_code == 0
-    assert mbp(shop, "registry", "lint").exit_code == 0
+    assert mbp(shop, "registry", "verify").exit_code == 0
     assert mbp(shop, "contracts", "check").exit_code == 0
     commit(shop)
 

@@ -1,6 +1,6 @@
 """A classified value that breaks a rule is in no output: failures, history, comment, report, notifications.
 
-The three engines and Data Docs with the same fault are in `enforcement/test_engines.py`.
+The three engines with the same fault are in `enforcement/test_engines.py`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ select 1 as one
 """
 HOLDS = "select pg_advisory_xact_lock(4106111), pg_sleep(600)"
 WAITS = "select pg_advisory_xact_lock(4106111)"
-DEADLINE = 60
+DEADLINE = 120
 COMMANDS = {"dbt": ["dbt"], "mbp": ["mbp", "dbt"]}
 SESSIONS = (
     "select pid, state, query from pg_stat_activity"
@@ -168,7 +168,7 @@ def test_an_interrupted_build_ends_and_leaves_no_session(
         process.send_signal(number)
         told, _ = process.communicate(timeout=DEADLINE)
         wait_until(lambda: not served.rows(SESSIONS), f"sessions are left: {served.rows(SESSIONS)}")
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         if number == signal.SIGINT:
             assert process.returncode == (130 if command == "mbp" else 2), told
         else:
@@ -278,6 +278,6 @@ def test_ctrl_c_cancels_a_statement_of_mbp_itself(served: Small) -> None:
         asleep = "select 1 from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()"
         wait_until(lambda: bool(served.rows(asleep)), "the statement did not begin")
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=10)
+        told, _ = process.communicate(timeout=DEADLINE)
         assert "KeyboardInterrupt" in told
         wait_until(lambda: not served.rows(SESSIONS), "sessions are left")

@@ -123,7 +123,7 @@ def test_the_server_dies_with_a_killed_test() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     pid = int(finished.stdout)
-    for _ in range(100):
+    for _ in range(1200):
         if (
             not Path(f"/proc/{pid}").exists()
             or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]

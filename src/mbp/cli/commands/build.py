@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat, examples
 from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 
-EXAMPLES = """
-Examples:
-
-  mbp build                              # the sample, on DuckDB
-
-  mbp build --target postgres --full-refresh
-
-  mbp build --select orders+ --format json
-
-  MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought
-"""
+EXAMPLES = examples(
+    "mbp build                              # the sample, on DuckDB",
+    "mbp build --target postgres --full-refresh",
+    "mbp build --select orders+ --format json",
+    "MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +38,12 @@ def build(
     snapshot: Annotated[
         bool, typer.Option(help="Keep a green build as the snapshot for degraded readers.")
     ] = True,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Build, test and document the project; print a summary. The log of dbt is logs/dbt.log."""
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate import build as building
     from mbp.operate import summary
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
     from mbp.runs.dbt_process import target_name
     from mbp.runs.guard import build_of, interruptible
 

@@ -11,44 +11,32 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import Finding, Suite, report, show
+from mbp.core.wording import many
 
-RUN_EXAMPLES = """
-Examples:
-
-  export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market
-
-  mbp cdc run --target postgres          # goes on until it is stopped
-
-  mbp cdc run --once                     # what there is now, then ends
-"""
-REPLAY_EXAMPLES = """
-Examples:
-
-  mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
-
-  mbp cdc replay --table quotes          # after the fix
-"""
-RESNAPSHOT_EXAMPLES = """
-Examples:
-
-  mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables
-
-  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed
-"""
-RECONCILE_EXAMPLES = """
-Examples:
-
-  mbp cdc reconcile --target postgres    # every captured table
-
-  mbp cdc reconcile --table quotes --format json
-"""
-LAND_EXAMPLES = """
-Examples:
-
-  mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
-"""
+RUN_EXAMPLES = examples(
+    "export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market",
+    "mbp cdc run --target postgres          # goes on until it is stopped",
+    "mbp cdc run --once                     # what there is now, then ends",
+)
+REPLAY_EXAMPLES = examples(
+    "mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed",
+    "mbp cdc replay --table quotes          # after the fix",
+)
+RESNAPSHOT_EXAMPLES = examples(
+    "mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables",
+    "mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed",
+)
+RECONCILE_EXAMPLES = examples(
+    "mbp cdc reconcile --target postgres    # every captured table",
+    "mbp cdc reconcile --table quotes --format json",
+)
+LAND_EXAMPLES = examples(
+    "mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +59,6 @@ def setup(
 
     It is one transaction. Run again, it changes only what differs, and a running reader continues.
     """
-    from mbp.core.paths import project_root
     from mbp.ingest.cdc.change_shape import by_name
     from mbp.ingest.cdc.market_source import setup_sql
     from mbp.ingest.raw_tables import raw_tables
@@ -97,7 +84,6 @@ def run(
     a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
     asked = StopSignal()  # before what takes time
-    from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
@@ -125,7 +111,6 @@ def replay(
     Changes of a stopped table are all applied or none, by the reader itself when it starts.
     Exit code: 0 none is left, 1 some still do not fit, 2 could not check.
     """
-    from mbp.core.paths import project_root
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.replay import list_letters, replay_tables
     from mbp.runs.dbt_process import target_name
@@ -165,7 +150,6 @@ def resnapshot(
     up, 2 could not.
     """
     asked = StopSignal()
-    from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.market_source import source_of_environment
@@ -229,8 +213,6 @@ def status(
     """
     from dataclasses import asdict
 
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Finding, Suite, report
     from mbp.ingest.cdc import capture_status as looking
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
@@ -257,8 +239,6 @@ def reconcile(
     Exit code: 0 equal, 1 a table differs or is stopped, 2 could not compare.
     """
     from mbp.core.masking import mask
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Suite, report
     from mbp.ingest.cdc import comparison
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.market_source import source_of_environment
@@ -281,26 +261,23 @@ def reconcile(
 def land(
     folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Load files of an existing Debezium pipeline, in the order of their names: JSON lines and Parquet.
 
     Each file is one transaction and is loaded once. Exit code: 0 all rows are in the logs, 1 done,
     but a record is in quarantine or a file has an unknown form, 2 a file could not be loaded (all others were).
     """
-    from mbp.core.paths import project_root
     from mbp.ingest.cdc import landing
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
     landed = landing.land(root, target_name(root, target), folder, _say)
-    if form == "json":
-        typer.echo(landing.summary(landed))
-    else:
-        _say(
-            f"{landed.files:,} files, {landed.counts.changes:,} changes, {landed.counts.repeated:,} repeated;"
-            f" {landed.known:,} files were known"
-        )
+    text = (
+        f"{many(landed.files, 'file')}, {many(landed.counts.changes, 'change')},"
+        f" {landed.counts.repeated:,} repeated; {landed.known:,} known before"
+    )
+    show(form, text=text, json=landing.summary(landed))
     if landed.problems:
         _say(f"not all of it: {landed.problems}")
         raise typer.Exit(EXIT_FINDINGS)

@@ -10,25 +10,22 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import Output
+from mbp.cli.options import Output, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+from mbp.core.files import write_text
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 from mbp.core.verdict import Verdict
 
-COMMENT_EXAMPLES = """
-Examples:
+COMMENT_EXAMPLES = examples(
+    "mbp ci comment target/ci --base target/base",
+    'mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md',
+)
 
-  mbp ci comment target/ci --base target/base
-
-  mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md
-"""
-
-STEP_EXAMPLES = """
-Examples:
-
-  mbp ci step coverage -- mbp docs coverage --format json --output target/ci/coverage.json
-
-  mbp ci step build --base "$BASE" -- make build     # the command that writes target/ci/build.json and builds
-"""
+STEP_EXAMPLES = examples(
+    "mbp ci step coverage -- mbp docs coverage --format json --output target/ci/coverage.json",
+    'mbp ci step build --base "$BASE" -- make build     # the command that writes target/ci/build.json and builds',
+)
 
 BaseFolder = Annotated[Path, typer.Option("--base", help="Folder of the stored build of main.")]
 BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the base.")]
@@ -62,8 +59,6 @@ def plan(
     """
     from dataclasses import asdict
 
-    from mbp.core.files import write_text
-    from mbp.core.paths import project_root
     from mbp.release.ci import build_plan as planning
     from mbp.warehouse.profile import read_target
 
@@ -88,7 +83,6 @@ def rules(
     Exit code: 0 every error rule holds, 1 one is broken, 2 one was not checked, or the results belong to another
     version of the project.
     """
-    from mbp.core.paths import project_root
     from mbp.quality.failures import demand_current
     from mbp.release.ci.rules_step import look
 
@@ -108,10 +102,8 @@ def step(
 ) -> None:
     """Run one step of a pull request and leave its record for the comment; the exit code is the command's."""
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.core.paths import project_root
     from mbp.release.ci.step_records import run_step, step_named
-    from mbp.release.ci.step_reports import demand_commit
-    from mbp.release.ci.steps import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE
+    from mbp.release.ci.step_reports import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE, demand_commit
 
     root = project_root()
     named = os.environ.get(COMMIT_VARIABLE) or git(root, "rev-parse", "HEAD").strip()
@@ -150,8 +142,6 @@ def comment(
     Exit code: 0 may be merged, 1 may not, 2 could not check everything.
     """
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.release.ci import comment as writing
     from mbp.release.ci.step_reports import demand_commit
 

@@ -9,44 +9,31 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.names import DATASETS
-from mbp.cli.options import Check, Format, Output, Target, TextOrJson
+from mbp.cli.options import DATASETS, Check, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.files import stale, write_stale
 from mbp.core.paths import project_root
+from mbp.core.reporting import deliver, report, show
 
-LINT_EXAMPLES = """
-Examples:
+LINT_EXAMPLES = examples(
+    "mbp contracts lint",
+    "mbp contracts lint contracts/a106/orders.odcs.yaml",
+    "mbp contracts lint --format sarif --output lint.sarif",
+    "mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2",
+)
 
-  mbp contracts lint
+DIFF_EXAMPLES = examples(
+    "mbp contracts diff old.odcs.yaml new.odcs.yaml",
+    "mbp contracts diff contracts/registry/orders/1.0.0.json contracts/a106/orders.odcs.yaml",
+    "mbp contracts diff old.odcs.yaml new.odcs.yaml --format json",
+)
 
-  mbp contracts lint contracts/a106/orders.odcs.yaml
-
-  mbp contracts lint --format sarif --output lint.sarif
-
-  mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2
-"""
-
-DIFF_EXAMPLES = """
-Examples:
-
-  mbp contracts diff old.odcs.yaml new.odcs.yaml
-
-  mbp contracts diff contracts/registry/orders/1.0.0.json contracts/a106/orders.odcs.yaml
-
-  mbp contracts diff old.odcs.yaml new.odcs.yaml --format json
-"""
-
-IMPORT_EXAMPLES = """
-Examples:
-
-  mbp contracts import orders                               # a model, seed or snapshot, from its table and its tests
-
-  mbp contracts import raw.payments --key payment_id        # a table of the warehouse
-
-  mbp contracts import schemas/order.schema.json --dataset orders --key order_id
-
-  mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)
-"""
+IMPORT_EXAMPLES = examples(
+    "mbp contracts import orders                               # a model, seed or snapshot: its table and tests",
+    "mbp contracts import raw.payments --key payment_id        # a table of the warehouse",
+    "mbp contracts import schemas/order.schema.json --dataset orders --key order_id",
+    "mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)",
+)
 
 NEW_EXAMPLES = """
 Example:
@@ -55,15 +42,11 @@ Example:
   --column stars:decimal(18,8)
 """
 
-CHECK_EXAMPLES = """
-Examples:
-
-  mbp contracts check                                  # working tree against the registry
-
-  mbp contracts check orders --format markdown     # what a reviewer reads
-
-  mbp contracts check --ref origin/main --format sarif --output check.sarif
-"""
+CHECK_EXAMPLES = examples(
+    "mbp contracts check                                  # working tree against the registry",
+    "mbp contracts check orders --format markdown     # what a reviewer reads",
+    "mbp contracts check --ref origin/main --format sarif --output check.sarif",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -87,8 +70,7 @@ def register(app: typer.Typer) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
-    from mbp.core.files import stale, write_stale
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
 
     root = project_root()
     contents = _rendered(root)
@@ -116,17 +98,15 @@ def _rendered(root: Path) -> dict[str, str | None]:
 def status(form: Format = "text") -> None:
     """Show which parts of each contract are complete; exit 1 when something is missing."""
     from mbp.contracts.contract_status import matrix, matrix_document, matrix_suite
-    from mbp.core.reporting import report
 
     cells = matrix(project_root())
     report(matrix_suite(cells), form, json=matrix_document(cells))
 
 
-def rules(form: TextOrJson = "text") -> None:
+def rules(form: ReportFormat = "text") -> None:
     """List every rule of the contracts: id, severity, owner, meaning."""
     from mbp.contracts import all_rules, load_contracts
-    from mbp.contracts.listing import rule_record, rules_text
-    from mbp.core.reporting import show
+    from mbp.contracts.rules import rule_record, rules_text
 
     known_rules = all_rules(load_contracts(project_root()))
     show(form, text=rules_text(known_rules), json=[rule_record(rule) for rule in known_rules])
@@ -151,8 +131,7 @@ def lint(
     Without a profile, contracts of this project must follow its policy, any other file the standard.
     """
     from mbp.contracts.lint import lint as lint_contracts
-    from mbp.contracts.lint.standalone import lint_files
-    from mbp.core.reporting import report
+    from mbp.contracts.lint.runner import lint_files
 
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
         suite = lint_files(paths or [], date.today())
@@ -185,7 +164,6 @@ def diff(
     from mbp.contracts.compatibility.diff import diff as changes_of
     from mbp.contracts.registry.odcs_documents import from_file
     from mbp.contracts.registry.registry_view import diff_document, diff_suite
-    from mbp.core.reporting import report
 
     here = Path.cwd()
     documents = [from_file(path, here) for path in (old, new)]
@@ -209,8 +187,7 @@ def check(
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
     from mbp.contracts.registry.impact import Impacts
     from mbp.contracts.registry.registry_view import markdown, suite
-    from mbp.core.reporting import deliver
-    from mbp.release.waivers.changes import check_waived
+    from mbp.release.waivers.waiver_check import check_waived
 
     root = project_root()
     now = datetime.now(UTC)
@@ -257,7 +234,6 @@ def new(
     It builds at once. What only a person knows is marked TODO in the contract, and lint lists it.
     """
     from mbp.contracts.drafting.new_dataset import new_dataset
-    from mbp.core.files import write_stale
 
     root = project_root()
     written = new_dataset(root, dataset, column, owner)

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Target, TextOrJson
+from mbp.cli.options import ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 
 Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data_as_of.")]
 
@@ -27,16 +29,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="degrade", rich_help_panel=DATA)
 
 
-def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
+def snapshot(target: Target = None, form: ReportFormat = "text") -> None:
     """Store a snapshot of the public datasets after a green build; `mbp build --snapshot` does it too.
 
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of this version.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.degrade.reader_snapshot import take
     from mbp.operate.degrade.switch import RefusedSwitchError
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
 
     try:
         taken = take(project_root(), target, waived_rules)
@@ -52,7 +52,6 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
 
     Exit code: 0 done, 1 refused (no complete snapshot), 2 could not check.
     """
-    from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
@@ -73,7 +72,6 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
 
     Exit code: 0 done, 2 could not check.
     """
-    from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import recover
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
@@ -84,13 +82,11 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     typer.echo("readers see the live rows")
 
 
-def status(target: Target = None, form: TextOrJson = "text") -> None:
+def status(target: Target = None, form: ReportFormat = "text") -> None:
     """Show what readers see, its age, and the newest snapshot.
 
     Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.degrade.switch import status as look
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect

@@ -9,7 +9,9 @@ import typer
 
 from mbp.cli.commands import DOCUMENTS
 from mbp.cli.options import Check, Format, Output, Target
-from mbp.core.paths import project_root
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting.progress import progress
 
 EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
 
@@ -42,7 +44,6 @@ def coverage(
     output: Output = None,
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
-    from mbp.core.reporting import Finding, Suite, report
     from mbp.quality.coverage.documentation_coverage import (
         as_document,
         as_text,
@@ -69,8 +70,6 @@ def check(form: Format = "text") -> None:
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
-    from mbp.core.reporting import report
-    from mbp.core.reporting.progress import progress
     from mbp.release.documents import check_documents
     from mbp.runs import envelope
 
@@ -85,9 +84,8 @@ def check(form: Format = "text") -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
-    from mbp.core.reporting.rendered import render_or_check
-    from mbp.release.documents.document_checks import render_documents, stale_documents
-    from mbp.release.documents.document_pages import FIX
+    from mbp.core.reporting.output_forms import render_or_check
+    from mbp.release.documents.document_checks import FIX, render_documents, stale_documents
 
     root = project_root()
     render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
@@ -103,11 +101,15 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
-    from mbp.core.paths import shown
+    from mbp.release.website.site_lineage import lineage
     from mbp.release.website.write_site import write_site
-    from mbp.runs.dbt_process import target_path
+    from mbp.runs.dbt_process import target_name, target_path
 
     root = project_root()
     folder = output or target_path(root) / "site"
-    count = write_site(root, folder, target)
+    with progress() as screen:
+        screen.say("following columns, KPIs and metrics through the SQL")
+        known = lineage(root, target_name(root, target))
+        screen.say("writing the pages")
+        count = write_site(root, folder, target, known)
     typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Format
+from mbp.cli.options import Format, examples
+from mbp.core.paths import project_root
+from mbp.core.reporting import report
+from mbp.core.reporting.progress import progress
 
-EXAMPLES = """
-Examples:
-
-  mbp doctor                             # before the first build, and when something does not work
-
-  mbp doctor --target postgres --format json
-"""
+EXAMPLES = examples(
+    "mbp doctor                             # before the first build, and when something does not work",
+    "mbp doctor --target postgres --format json",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +32,6 @@ def doctor(
     Exit code: 0 ready, 1 something must be fixed or could not be checked, 2 could not run.
     """
     from mbp.cli.doctor import examine
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import report
-    from mbp.core.reporting.progress import progress
 
     with progress() as shown:
         examination = examine(project_root(), target, say=shown.say)

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.files import atomic_path
+from mbp.core.gate_files import first_gate
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting import Suite, deliver, report
 
 if TYPE_CHECKING:
     from mbp.release.evidence.verify_pack import Verification
@@ -25,13 +29,10 @@ Signers = Annotated[
 ]
 AllowUnsigned = Annotated[bool, typer.Option("--allow-unsigned", help="Accept an unsigned pack.")]
 
-BUILD_EXAMPLES = """
-Examples:
-
-  mbp evidence build --key ~/.ssh/id_ed25519
-
-  mbp evidence build --target postgres --output release.zip
-"""
+BUILD_EXAMPLES = examples(
+    "mbp evidence build --key ~/.ssh/id_ed25519",
+    "mbp evidence build --target postgres --output release.zip",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -65,10 +66,6 @@ def build(
 
     Exit code: 0 written, 1 refused: personal data or a secret, 2 something is missing or could not run.
     """
-    from mbp.core.files import atomic_path
-    from mbp.core.gate_files import first_gate
-    from mbp.core.paths import project_root, shown
-    from mbp.core.reporting import Suite, deliver
     from mbp.release.evidence.pack_build import RefusedPackError
     from mbp.release.evidence.pack_build import build as build_pack
     from mbp.runs.dbt_process import target_path
@@ -104,7 +101,6 @@ def verify(
 
     Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not check.
     """
-    from mbp.core.reporting import Suite, report
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
     verification = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
@@ -123,8 +119,6 @@ def anchor(
 
     Exit code: 0 the tag is there, 2 refused.
     """
-    from mbp.core.gate_files import first_gate
-    from mbp.core.paths import project_root
     from mbp.release.evidence.anchor import anchor as write_tag
     from mbp.release.evidence.verify_pack import verify as verify_pack
 

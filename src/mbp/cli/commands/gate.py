@@ -10,10 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, EXIT_REHEARSAL, MbpError
 from mbp.core.gate_files import first_gate, gates
 from mbp.core.paths import project_root
+from mbp.core.paths import shown as shown_path
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
+from mbp.core.verdict import GO, REHEARSAL
 
 HELP = """May we release? Checks the checklist and writes target/evidence/gate_{name}.json and .md.
 
@@ -29,13 +33,10 @@ Examples:
   mbp gate {name} --format markdown >> "$GITHUB_STEP_SUMMARY"
 """
 
-SIGN_EXAMPLES = """
-Examples:
-
-  mbp gate sign --role SRE --key ~/.ssh/id_ed25519
-
-  mbp gate sign --role Data --key ~/.ssh/id_ed25519.pub --target postgres   # the private half is in ssh-agent
-"""
+SIGN_EXAMPLES = examples(
+    "mbp gate sign --role SRE --key ~/.ssh/id_ed25519",
+    "mbp gate sign --role Data --key ~/.ssh/id_ed25519.pub --target postgres   # the private half is in ssh-agent",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -65,9 +66,6 @@ def _judging(name: str) -> Callable[..., None]:
 
 
 def _judge(name: str, target: str | None, form: Any) -> None:
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
-    from mbp.core.verdict import GO, REHEARSAL
     from mbp.release.gate.gate_forms import as_markdown, as_text, suite
     from mbp.release.gate.gate_run import keep, run_gate
 
@@ -108,8 +106,6 @@ def sign(
 
     Exit code: 0 signed, 1 a check is neither passed nor waived, 2 could not run or sign.
     """
-    from mbp.core.paths import shown as shown_path
-    from mbp.core.reporting.progress import progress
     from mbp.release.gate.gate_run import run_gate
     from mbp.release.gate.signoffs import open_checks, sign_off, sign_off_subject
 

@@ -5,28 +5,25 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbp.cli.commands import DECISIONS, RELEASE
-from mbp.cli.options import Check, Format, Target, TextOrJson
+from mbp.cli.options import Check, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import Finding, Suite, deliver, report, show
 
 if TYPE_CHECKING:
     from mbp.core.reporting import Suite
     from mbp.operate.hooks.watch import HookEvaluationRecord
 
-WATCH_EXAMPLES = """
-Examples:
-
-  mbp watch --once                       # for CI and cron: exit 1 when something is red
-
-  mbp watch --interval 60                # keeps going, once a minute
-
-  mbp watch --once --dry-run --format json   # what would be decided; nothing is written or sent
-"""
+WATCH_EXAMPLES = examples(
+    "mbp watch --once                       # for CI and cron: exit 1 when something is red",
+    "mbp watch --interval 60                # keeps going, once a minute",
+    "mbp watch --once --dry-run --format json   # what would be decided; nothing is written or sent",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +59,6 @@ def watch(
     """
     import time
 
-    from mbp.core.paths import project_root
     from mbp.operate.hooks.watch import watch_once
 
     while not (once or dry_run):
@@ -93,8 +89,6 @@ def deploy_check(
     deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of another target, warehouse or source.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Finding, Suite, report
     from mbp.core.state import state_folder
     from mbp.operate.hooks.hook_state import LockOf, demand_lock, read_lock
     from mbp.runs.dbt_process import target_name
@@ -127,21 +121,17 @@ def check(form: Format = "text") -> None:
     from mbp.contracts.alarm_limits import FILE, load_limits
     from mbp.contracts.hook_policy import HOOKS, load_hooks
     from mbp.contracts.sheet import SHEET
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Suite, report
-    from mbp.operate.hooks.cdc_alarms import demand_route
+    from mbp.operate.hooks.alarming import demand_route
 
     policy = load_hooks(project_root())
     demand_route(load_limits(project_root()), policy.receivers)
     report(Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings), form)
 
 
-def show_hooks(form: TextOrJson = "text") -> None:
+def show_hooks(form: ReportFormat = "text") -> None:
     """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
 
     policy = load_hooks(project_root())
     if not policy.hooks:
@@ -162,38 +152,29 @@ def collect(target: Target = None, form: Format = "text") -> None:
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import on_target
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Finding, Suite, deliver
     from mbp.core.settings import load_settings
     from mbp.operate.hooks.kpi_collect import collect as collecting
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
 
     root = project_root()
     collecteds = collecting(root, target, waived_rules)
     kpis = {} if load_settings(root).hosted else load_hooks(root).sheet.kpis
     unknown = [measurement for measurement in collecteds if measurement.value is None]
-    findings = [
-        Finding(measurement.kpi_id, f"not measured: {measurement.detail}")
-        for measurement in unknown
-    ]
+    findings = [Finding(kpi.kpi_id, f"not measured: {kpi.detail}") for kpi in unknown]
     findings += [
         Finding(
-            measurement.kpi_id,
-            f"off target: {measurement.detail}",
-            owner=kpis[measurement.kpi_id].owners[0] if kpis else "",
+            kpi.kpi_id,
+            f"off target: {kpi.detail}",
+            owner=kpis[kpi.kpi_id].owners[0] if kpis else "",
         )
-        for measurement in collecteds
-        if measurement.value is not None
-        and not (
-            on_target(kpis[measurement.kpi_id], measurement.value)
-            if kpis
-            else not measurement.value
-        )
+        for kpi in collecteds
+        if kpi.value is not None
+        and not (on_target(kpis[kpi.kpi_id], kpi.value) if kpis else not kpi.value)
     ]
     lines = [
-        f"{measurement.kpi_id:<20} {'-' if measurement.value is None else f'{measurement.value:g}':>6}"
-        f" of {measurement.samples:>5}  {measurement.detail}"
-        for measurement in collecteds
+        f"{kpi.kpi_id:<20} {'-' if kpi.value is None else f'{kpi.value:g}':>6}"
+        f" of {kpi.samples:>5}  {kpi.detail}"
+        for kpi in collecteds
     ]
     names = [measurement.kpi_id for measurement in collecteds]
     suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
@@ -208,13 +189,9 @@ def collect(target: Target = None, form: Format = "text") -> None:
 
 
 def _tell(watched: HookEvaluationRecord, form: str) -> None:
-    from mbp.core.reporting import deliver
     from mbp.operate.hooks.watch import suite_of
 
-    suite = suite_of(watched)
-    deliver(suite, form, json=watched.as_json())
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        _annotate(watched, suite)
+    deliver(suite_of(watched), form, json=watched.as_json())
 
 
 def _would_send(watched: HookEvaluationRecord) -> None:
@@ -229,25 +206,9 @@ def _would_send(watched: HookEvaluationRecord) -> None:
         )
 
 
-def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
-    """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
-    from mbp.core.reporting.annotations import as_annotations, write_annotations
-    from mbp.core.reporting.output_forms import written
-
-    write_annotations(as_annotations(suite), err=True)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        verdict = "green" if watched.passed else "red"
-        with Path(summary).open("a", encoding="utf-8") as file:
-            # A fence of four, and none that long inside: what the rows say stays in it.
-            message = written(suite, "text").replace("````", "''''")
-            file.write(f"### Hooks: {verdict}\n\n````text\n{message}````\n")
-
-
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
-    from mbp.core.paths import project_root
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
     from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 
@@ -255,15 +216,13 @@ def render(check: Check = False, form: Format = "text") -> None:
     render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
 
 
-def status(target: Target = None, form: TextOrJson = "text") -> None:
+def status(target: Target = None, form: ReportFormat = "text") -> None:
     """Show the state of every KPI: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
     """
     import sys
 
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.hooks import hook_status as screen
     from mbp.operate.hooks.watch import look
 
@@ -274,4 +233,4 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     if form == "text":
         typer.echo(screen.text(lines, colour=not plain), nl=False)
     else:
-        show(form, json=screen.as_json(lines))
+        show(form, text=screen.text(lines, colour=False), json=screen.as_json(lines))

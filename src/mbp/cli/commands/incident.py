@@ -7,15 +7,15 @@ from pathlib import Path
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import Target
+from mbp.cli.options import ReportFormat, Target, examples
+from mbp.core import reporting
+from mbp.core.errors import MbpError
+from mbp.core.paths import project_root
 
-EXAMPLES = """
-Examples:
-
-  mbp incident show                # the newest
-
-  mbp incident show 3f2a           # the beginning of its id is enough
-"""
+EXAMPLES = examples(
+    "mbp incident show                # the newest",
+    "mbp incident show 3f2a           # the beginning of its id is enough",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -28,36 +28,36 @@ def register(app: typer.Typer) -> None:
 def show(
     incident: str = typer.Argument("", help="Id, or its beginning. [default: the newest]"),
     target: Target = None,
+    form: ReportFormat = "text",
 ) -> None:
     """Show an incident: cause, failing rows (personal values masked), and the commands of its runbook.
 
     Exit code: 0 shown, 2 there is no such incident.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.paths import project_root
     from mbp.core.state import state_folder
     from mbp.operate.hooks.incidents import find_incident
     from mbp.release.documents.markdown_body import runbook_steps
 
     root = project_root()
     found = find_incident(state_folder(root), incident)
-    typer.echo(found.text.rstrip())
     hook = load_hooks(root).hooks.get(found.hook_id)
-    if hook is None:
-        return
-    if rows := _rows(root, hook.kpi.id, target):
-        typer.echo(f"\n## Rows\n\n{rows}")
-    typer.echo(f"\n## Next ({hook.runbook})")
-    for section, commands in runbook_steps(root / hook.runbook):
-        typer.echo(f"\n{section}:")
-        for command in commands:
-            typer.echo(f"  {command}")
+    rows = _rows(root, hook.kpi.id, target) if hook else ""
+    steps = runbook_steps(root / hook.runbook) if hook else []
+    lines = [found.text.rstrip(), *(("", "## Rows", "", rows) if rows else ())]
+    if hook:
+        lines += ["", f"## Next ({hook.runbook})"]
+    for section, commands in steps:
+        lines += ["", f"{section}:", *(f"  {command}" for command in commands)]
+    text = "\n".join(lines)
+    document = {"incident": found.text, "rows": rows, "next": dict(steps)}
+    # An incident is Markdown as it is written.
+    reporting.show(form, text=text, markdown=text, json=document)
 
 
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
-    from mbp.core.errors import MbpError
-    from mbp.operate.hooks.cause import causes
+    from mbp.operate.hooks.incidents import causes
     from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
 

@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Target, TextOrJson
+from mbp.cli.options import ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import dbt_projects
+from mbp.core.reporting import show
+from mbp.core.reporting.progress import progress
 
-EXAMPLES = """
-Examples:
-
-  mbp init                                  # the models that are neither staging nor intermediate
-
-  mbp init orders customers --owner SALES --pack A87
-"""
+EXAMPLES = examples(
+    "mbp init                                  # the models that are neither staging nor intermediate",
+    "mbp init orders customers --owner SALES --pack A87",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def init(
     pack: Annotated[
         list[str] | None, typer.Option(help="A87 (words and metrics) or A108 (personal data) too.")
     ] = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Start with contracts in an existing dbt project: settings, policies, a draft for each model.
 
@@ -45,9 +45,6 @@ def init(
     """
     from dataclasses import asdict
 
-    from mbp.core.paths import dbt_projects
-    from mbp.core.reporting import show
-    from mbp.core.reporting.progress import progress
     from mbp.core.schema_check import did_you_mean
     from mbp.core.settings import PACKS
     from mbp.runs.start_project import Start, start_project

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
+from mbp.core.reporting import show
+from mbp.core.reporting.progress import progress
 
 EPILOG = (
     "Example: MBP_DUCKDB_PATH=pooledmarket.duckdb mbp load ../shared/data/pooledmarket"
@@ -52,7 +54,7 @@ def load(
     undo: Annotated[
         int | None, typer.Option(help="Take the rows of a load out of the logs again.")
     ] = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
     match [str(place) for place in places or []]:
@@ -81,9 +83,7 @@ def _load(
     form: str,
 ) -> None:
     from mbp.core.masking import as_text
-    from mbp.core.reporting import show
-    from mbp.core.reporting.progress import progress
-    from mbp.ingest.loading import load_folder
+    from mbp.ingest.loading.load_sources import load_folder
 
     with progress() as shown:
         report = load_folder(
@@ -159,7 +159,6 @@ def _init(folder: Path) -> None:
 
 
 def _list(target: str | None, form: str) -> None:
-    from mbp.core.reporting import show
     from mbp.ingest.loading.loads import list_loads
     from mbp.warehouse import connect
 
@@ -178,8 +177,7 @@ def _list(target: str | None, form: str) -> None:
 
 
 def _undo(load_id: int, target: str | None, form: str) -> None:
-    from mbp.core.reporting import show
-    from mbp.ingest.loading import undo
+    from mbp.ingest.loading.loads import undo
     from mbp.ingest.loading.source_facts import dataset_tables
     from mbp.warehouse import connect
 

@@ -8,35 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.names import METRICS
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import METRICS, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.paths import project_root
+from mbp.core.reporting import report, show
 
 if TYPE_CHECKING:
     from mbp.operate.semantic.metricflow import SemanticLayer
     from mbp.operate.semantic.query import Answer
 
-QUERY_EXAMPLES = """
-Examples:
+QUERY_EXAMPLES = examples(
+    "mbp metrics query traded_volume --by day --by market__category",
+    "mbp metrics query revenue --by day --where \"region = 'north'\"",
+    "mbp metrics query brier_score --by forecast__horizon_hours --format csv",
+    "mbp metrics query brier_score --chart --save calibration.png",
+    "mbp metrics query traded_volume --by day --chart --save volume.html",
+    "mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06",
+)
 
-  mbp metrics query traded_volume --by day --by market__category
-
-  mbp metrics query revenue --by day --where "region = 'north'"
-
-  mbp metrics query brier_score --by forecast__horizon_hours --format csv
-
-  mbp metrics query traded_volume --by day --chart --save volume.html
-
-  mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06
-"""
-
-EXPORT_EXAMPLES = """
-Examples:
-
-  mbp metrics export                     # the Prometheus text format
-
-  mbp metrics export --output /var/lib/node_exporter/mbp.prom
-"""
+EXPORT_EXAMPLES = examples(
+    "mbp metrics export                     # the Prometheus text format",
+    "mbp metrics export --output /var/lib/node_exporter/mbp.prom",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -55,14 +48,12 @@ def list_metrics(
         typer.Argument(metavar="METRIC", help="Show all details of these.", autocompletion=METRICS),
     ] = None,
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """List metrics and saved queries with unit, owner and the dimensions to group by.
 
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.semantic.conditions import known_name
     from mbp.operate.semantic.metrics_check import metrics_of
     from mbp.operate.semantic.query import open_layer
@@ -123,10 +114,14 @@ def query(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
-        Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
+        Literal["text", "csv", "json", "markdown"], typer.Option("--format", help="Output format.")
     ] = "text",
     chart: Annotated[
-        bool, typer.Option("--chart", help="Draw it: lines over time, else bars.")
+        bool,
+        typer.Option(
+            "--chart",
+            help="Draw it: lines over time, a reliability diagram of forecasts, else bars.",
+        ),
     ] = False,
     save: Annotated[
         Path | None, typer.Option(help="Write the chart to a file: .html, .png or .svg.")
@@ -138,7 +133,6 @@ def query(
     Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
     so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
     """
-    from mbp.core.paths import project_root
     from mbp.operate.semantic.metric_forms import empty_in_words, written
     from mbp.operate.semantic.query import Question, ask
 
@@ -170,8 +164,6 @@ def check(form: Format = "text") -> None:
     Reads the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
     empty.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import report
     from mbp.operate.semantic.metrics_check import check as checking
 
     report(checking(project_root()), form)
@@ -184,8 +176,6 @@ def export(
     target: Target = None,
 ) -> None:
     """Write the newest value of every KPI, and the state of change data capture, for Prometheus."""
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.hooks.exposition import exposition
     from mbp.operate.hooks.watch import look
 

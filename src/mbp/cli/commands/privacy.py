@@ -8,18 +8,17 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Target, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
 
-SCAN_EXAMPLES = """
-Examples:
-
-  mbp privacy scan                       # everything that the policy names
-
-  mbp privacy scan target/evidence --format json
-
-  some-service 2>&1 | mbp privacy scan -
-"""
+SCAN_EXAMPLES = examples(
+    "mbp privacy scan                       # everything that the policy names",
+    "mbp privacy scan target/evidence --format json",
+    "some-service 2>&1 | mbp privacy scan -",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -48,9 +47,6 @@ def scan(
 
     Exit code: 0 everything was read and nothing found, 1 findings, 2 something was not read.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.quality.privacy.scan_report import STDIN, scan_paths, scan_project
     from mbp.runs.dbt_process import target_name
 

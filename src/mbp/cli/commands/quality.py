@@ -8,46 +8,34 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.names import RULES
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import RULES, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver, show
+from mbp.core.reporting.progress import progress
 
-FAILURES_EXAMPLES = """
-Examples:
-
-  mbp quality failures                   # rules, owners, meaning, five rows of each
-
-  mbp quality failures --limit 20 --target postgres
-
-  mbp quality failures --format json > findings.json
-"""
+FAILURES_EXAMPLES = examples(
+    "mbp quality failures                   # rules, owners, meaning, five rows of each",
+    "mbp quality failures --limit 20 --target postgres",
+    "mbp quality failures --format json > findings.json",
+)
 
 
-RUN_EXAMPLES = """
-Examples:
+RUN_EXAMPLES = examples(
+    "mbp quality run                        # dbt's tests, on DuckDB",
+    "mbp quality run --engine all --target postgres",
+    "mbp quality run --engine datacontract --format json",
+)
 
-  mbp quality run                        # dbt's tests, on DuckDB
+RECORD_EXAMPLES = examples(
+    "mbp build && mbp quality record        # the run of dbt that just ended",
+    "mbp quality run --engine all --format json > run.json; mbp quality record run.json",
+)
 
-  mbp quality run --engine all --target postgres --docs target/data_docs
-
-  mbp quality run --engine datacontract --format json
-"""
-
-RECORD_EXAMPLES = """
-Examples:
-
-  mbp build && mbp quality record        # the run of dbt that just ended
-
-  mbp quality run --engine all --format json > run.json; mbp quality record run.json
-"""
-
-HISTORY_EXAMPLES = """
-Examples:
-
-  mbp quality history                    # the state of every rule
-
-  mbp quality history orders_fk --limit 50
-"""
+HISTORY_EXAMPLES = examples(
+    "mbp quality history                    # the state of every rule",
+    "mbp quality history orders_fk --limit 50",
+)
 
 MOST_ROWS = 1000
 
@@ -79,8 +67,6 @@ def failures(
     found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
     finding, or the loaded source lacks what an error rule reads.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
     from mbp.quality import failures
     from mbp.quality.failures import demand_current, look_at_last_run
 
@@ -102,9 +88,6 @@ def run(
         Literal["dbt", "gx", "datacontract", "all"], typer.Option(help="Engine that checks.")
     ] = "dbt",
     target: Target = None,
-    docs: Annotated[
-        Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
-    ] = None,
     form: Format = "text",
 ) -> None:
     """Check the warehouse against the rules of the contracts, with one engine or all three.
@@ -112,20 +95,15 @@ def run(
     Exit code: 0 every error rule holds and the engines agree, 1 findings (action: data_contract_break),
     2 could not run, or the loaded source lacks what an error rule reads.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.quality.enforcement import engine_runs as enforcing
     from mbp.quality.enforcement.results import ENGINES
     from mbp.quality.monitor.record import as_document, this_run
     from mbp.runs.dbt_process import target_name
 
     chosen = [name for name in ENGINES if engine in (name, "all")]
-    if docs is not None and "gx" not in chosen:
-        raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
     root = project_root()
     with progress() as shown:
-        results = enforcing.run(root, chosen, target, docs, say=shown.say)
+        results = enforcing.run(root, chosen, target, say=shown.say)
     unmeasured = enforcing.unmeasured(root, results)
     document = {
         "passed": not enforcing.failed(results) and not unmeasured,
@@ -152,7 +130,6 @@ def record(
     ] = None,
 ) -> None:
     """Write the results of a run into `reliability.dq_results`. Safe to run again."""
-    from mbp.core.paths import project_root
     from mbp.quality.monitor import record as recording
 
     root = project_root()
@@ -169,14 +146,12 @@ def history(
     ] = None,
     target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Show the last recorded runs of a rule, or the state of every rule.
 
     Exit code: 0 shown, 2 nothing was recorded.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.quality.monitor import monitor_view
 
     rows = monitor_view.history(project_root(), target, rule_id, limit)
@@ -193,8 +168,6 @@ def monitor(
     """
     from dataclasses import asdict
 
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
     from mbp.quality.monitor import monitor_view
 
     report_of_monitor = monitor_view.monitor(project_root(), target)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.names import DATASETS
-from mbp.cli.options import Format, TextOrJson
+from mbp.cli.options import DATASETS, Format, ReportFormat
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
+from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting.progress import progress
 
 if TYPE_CHECKING:
     from mbp.core.reporting import Finding
@@ -36,7 +36,6 @@ def register(app: typer.Typer) -> None:
         epilog="Example: mbp registry status orders 1.0.0 deprecated --sunset 2027-06-30 --by DATA",
     )(status)
     registry.command("prove", epilog="Example: mbp registry prove orders --target postgres")(prove)
-    registry.command("lint", epilog="Example: mbp registry lint")(verify_and_lint)
     registry.command(
         "drift", epilog="Example: mbp registry drift --target duckdb --target postgres"
     )(drift)
@@ -75,7 +74,7 @@ def publish(
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
 
-def listing(form: TextOrJson = "text") -> None:
+def listing(form: ReportFormat = "text") -> None:
     """List every published version with its stage and hash."""
     from mbp.contracts.published_versions import datasets, published
     from mbp.contracts.registry.life import stages
@@ -155,43 +154,26 @@ def verify(
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
-    from mbp.core.reporting import Suite, report
+    """Verify hashes, chain and form of all published versions, their life cycle, and the policy and exceptions.
 
-    files, findings = _changed(project_root(), ref)
-    report(Suite("mbp registry verify", files, findings, unit="published version"), form)
-
-
-def _changed(root: Path, ref: str | None) -> tuple[list[str], list[Finding]]:
-    """What was published, and a finding for each change of it."""
-    from mbp.contracts.registry.verify_registry import verify_registry
-    from mbp.core.reporting import Finding
-
-    versions, problems = verify_registry(root, ref)
-    return versions, [Finding("published_changed", what, path) for path, what in problems]
-
-
-def verify_and_lint(form: Format = "text") -> None:
-    """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
+    Exit code: 0 nothing was changed, 1 findings, 2 a file cannot be read.
+    """
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
     from mbp.contracts.published_versions import datasets
     from mbp.contracts.registry.life import RULES, sunset_findings
+    from mbp.contracts.registry.verify_registry import verify_registry
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
-    from mbp.core.reporting import Suite, report
 
     root = project_root()
     names = [contract.dataset for contract in load_contracts(root)]
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
-    sunsets = [
-        finding for name in datasets(root) for finding in sunset_findings(root, name, date.today())
-    ]
-    files, changed = _changed(root, None)
-    report(
-        Suite("mbp registry lint", files, [*changed, *sunsets], RULES, unit="published version"),
-        form,
-    )
+    files, problems = verify_registry(root, ref)
+    findings = [Finding("published_changed", what, path) for path, what in problems]
+    for name in datasets(root):
+        findings += sunset_findings(root, name, date.today())
+    report(Suite("mbp registry verify", files, findings, RULES, unit="published version"), form)
 
 
 def status(
@@ -255,8 +237,6 @@ def drift(
     """Count where contract, registry, manifest and live tables differ; the gate demands zero."""
     from dataclasses import asdict
 
-    from mbp.core.reporting import Finding, Suite, report
-    from mbp.core.reporting.progress import progress
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
 

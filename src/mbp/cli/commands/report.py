@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Target
+from mbp.cli.options import Target, examples
+from mbp.core.errors import MbpError
+from mbp.core.gate_files import first_gate
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting.progress import progress
 
-EXAMPLES = """
-Examples:
-
-  mbp report                             # target/report.html, to open in a browser
-
-  mbp report --target postgres --output /tmp/m2.html
-"""
+EXAMPLES = examples(
+    "mbp report                             # target/report.html, to open in a browser",
+    "mbp report --target postgres --output /tmp/m2.html",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,11 +42,7 @@ def report(
     Exit code: 0 written, whatever the verdict (`mbp gate` gives it), 2 could not write, or written and a check
     of the gate is not measured, or only on another source.
     """
-    from mbp.core.errors import MbpError
-    from mbp.core.gate_files import first_gate
-    from mbp.core.paths import project_root, shown
     from mbp.core.reporting.output_forms import write_output
-    from mbp.core.reporting.progress import progress
     from mbp.release.report.report_collect import collect
     from mbp.release.report.report_page import page
     from mbp.runs.dbt_process import target_path

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import Format
+from mbp.cli.options import Format, examples
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
 
-RUN_EXAMPLES = """
-Examples:
-
-  mbp security run --target postgres
-
-  mbp security run --only secrets --only sast --format json
-"""
+RUN_EXAMPLES = examples(
+    "mbp security run --target postgres",
+    "mbp security run --only secrets --only sast --format json",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +47,6 @@ def run(
 
     Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.release.security.security_run import SecurityRequest, exit_code, suite
     from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name

@@ -12,6 +12,8 @@ import typer
 
 from mbp.cli.commands import RELEASE
 from mbp.cli.options import Format, Target
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting import report
 
 if TYPE_CHECKING:
     from mbp.release.waivers.waiver_check import Waivers
@@ -65,7 +67,6 @@ def new(
 
     Exit code: 0 written, 2 the waiver exists already, or could not be valid.
     """
-    from mbp.core.paths import project_root, shown
     from mbp.release.gate.gate_run import findings_now
     from mbp.release.waivers.write_waiver import new_waiver
 
@@ -100,7 +101,6 @@ def sign(
 
     Exit code: 0 signed, 2 it cannot be signed.
     """
-    from mbp.core.paths import project_root, shown
     from mbp.release.waivers.write_waiver import sign_waiver
 
     root = project_root()
@@ -118,8 +118,6 @@ def check(
 
     Exit code: 0 all are valid, or there are none, 1 one is not, 2 could not check.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import report
     from mbp.release.waivers import valid_waivers
 
     now = datetime.now(UTC)

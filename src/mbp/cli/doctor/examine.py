@@ -11,9 +11,21 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from mbp.cli.doctor.machine import SETUP, Machine, disk, locked, profile, programs
-from mbp.cli.doctor.machine_checks import Examination, MachineCheck, blind, finding, good, note
-from mbp.cli.doctor.servers import postgres_checks
+from mbp.cli.doctor.machine import (
+    SETUP,
+    Examination,
+    Machine,
+    MachineCheck,
+    blind,
+    disk,
+    finding,
+    good,
+    locked,
+    note,
+    postgres_checks,
+    profile,
+    programs,
+)
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.runs.dbt_process import environment, run_dbt, target_name

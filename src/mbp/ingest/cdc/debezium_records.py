@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import bounds, change_shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import PREFIX
-from mbp.ingest.cdc.debezium_values import Number, RefusedRecordError, exact_text
+from mbp.ingest.cdc.debezium_values import (
+    MOST_MILLISECONDS,
+    MOST_POSITION,
+    Number,
+    RefusedRecordError,
+    exact_text,
+)
 from mbp.ingest.cdc.market_source import SCHEMA
 from mbp.ingest.cdc.pgoutput import UNCHANGED, Value
 
@@ -156,11 +162,11 @@ class Converter:
         if not isinstance(source, dict):
             raise RefusedRecordError("its source is not an object")
         position = _number(source.get("lsn"), "source.lsn")
-        milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
+        milliseconds = _number(source.get("ts_ms"), "source.ts_ms", MOST_MILLISECONDS)
         microseconds = milliseconds * 1000
         after = _after(source.get("sequence"), "source.sequence")
         if source.get("ts_us"):
-            microseconds = _number(source["ts_us"], "source.ts_us", bounds.MILLISECONDS * 1000)
+            microseconds = _number(source["ts_us"], "source.ts_us", MOST_MILLISECONDS * 1000)
         if operation == BEAT:
             message = record.get("message")
             ours = isinstance(message, dict) and message.get("prefix") == PREFIX
@@ -194,7 +200,7 @@ class Converter:
         operation = record["__op"]
         position, milliseconds = (
             _number(position, "__source_lsn"),
-            _number(milliseconds, "__source_ts_ms", bounds.MILLISECONDS),
+            _number(milliseconds, "__source_ts_ms", MOST_MILLISECONDS),
         )
         if operation == TRUNCATE:
             return DebeziumChange(TRUNCATE, table, position, milliseconds * 1000)
@@ -286,7 +292,7 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
+def _number(value: Any, name: str, most: int = MOST_POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
     raise RefusedRecordError(f"{name} is not a number")

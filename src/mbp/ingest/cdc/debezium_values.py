@@ -15,9 +15,23 @@ from decimal import Decimal
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import bounds
 from mbp.ingest.cdc.pgoutput import UNCHANGED, Value
 
+# How large a value of a foreign record may be: checked before any work that grows with it. No contracted column comes
+# near these bounds; what is beyond them is an error of the writer, or an attack.
+# Characters of a number as text, digits of an exponent, and powers of ten of a scale.
+NUMBER_CHARACTERS = 1000
+EXPONENT_DIGITS = 3
+SCALE = 1000
+# Bytes of an unscaled number: more than 300 decimal digits.
+NUMBER_BYTES = 128
+# Bytes of one line of a file. The longest text that a column holds is far shorter.
+RECORD_BYTES = 32 << 20
+# This much of a longer line is kept, to recognise it.
+KEPT_BYTES = 64 << 10
+# A position in the log and a commit's time fit the columns that keep them: 63 bits, and the year 9999.
+MOST_POSITION = (1 << 63) - 1
+MOST_MILLISECONDS = 253_402_300_799_999
 PLACEHOLDER = "__debezium_unavailable_value"
 WRITTEN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?([0-9]+))?")
 SPECIAL_DECIMALS = ("NaN", "Infinity", "-Infinity", "NAN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY")
@@ -82,7 +96,7 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
 
 def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if type(value) is str:
-        if len(value) > bounds.NUMBER_CHARACTERS:
+        if len(value) > NUMBER_CHARACTERS:
             raise RefusedRecordError(f"{name} is longer than any number")
         if schema.get("name") == CONNECT_DECIMAL:
             parameters = schema.get("parameters")
@@ -132,12 +146,12 @@ def _is_unicode(text: str) -> bool:
 
 def _written(text: str, name: str) -> str:
     """A number as it was written, without its exponent."""
-    matched = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= bounds.NUMBER_CHARACTERS else None
+    matched = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= NUMBER_CHARACTERS else None
     if matched is None:
         raise RefusedRecordError(f"{name} is not a number, or longer than any")
     if matched[1] is None:
         return text
-    if len(matched[1].lstrip("0")) > bounds.EXPONENT_DIGITS:
+    if len(matched[1].lstrip("0")) > EXPONENT_DIGITS:
         raise RefusedRecordError(f"{name} has an exponent beyond any number of a table")
     return _bounded(Decimal(text), name)
 
@@ -145,7 +159,7 @@ def _written(text: str, name: str) -> str:
 def _bounded(number: Decimal, name: str) -> str:
     if not number.is_finite():
         raise RefusedRecordError(f"{name} is not a number")
-    text = bounds.plain_text(number)
+    text = plain_text(number)
     if text is None:
         raise RefusedRecordError(f"{name} has a scale beyond any number of a table")
     return text
@@ -157,15 +171,15 @@ def _unscaled(value: Any, scale: Any, name: str) -> str:
         scale = int(str(scale))
     except ValueError as error:
         raise RefusedRecordError(f"{name} has a scale that is no whole number") from error
-    if abs(scale) > bounds.SCALE:
+    if abs(scale) > SCALE:
         raise RefusedRecordError(f"{name} has a scale beyond any number of a table")
-    if isinstance(value, (str, bytes)) and len(value) > bounds.NUMBER_CHARACTERS:
+    if isinstance(value, (str, bytes)) and len(value) > NUMBER_CHARACTERS:
         raise RefusedRecordError(f"{name} is longer than any number")
     try:
         raw = value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
         raise RefusedRecordError(f"{name} is not base64: {error}") from error
-    if not 0 < len(raw) <= bounds.NUMBER_BYTES:
+    if not 0 < len(raw) <= NUMBER_BYTES:
         raise RefusedRecordError(f"{name} has {'no' if not raw else 'too many'} bytes")
     number = int.from_bytes(raw, "big", signed=True)
     digits = tuple(int(digit) for digit in str(abs(number)))
@@ -211,3 +225,11 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, bytes):
         return "bytes"
     return "a string" if type(value) is str else "a number"
+
+
+def plain_text(number: Decimal) -> str | None:
+    """A finite number without an exponent; None: it would be absurdly long."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > SCALE:
+        return None
+    return format(number, "f")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.pgoutput import TableShape
@@ -51,9 +52,7 @@ def relation_text(relation: TableShape | None) -> str:
     """The shape as it is kept."""
     if relation is None:
         return ROW
-    return json.dumps(
-        [relation.relation_id, relation.schema, relation.name, relation.identity, relation.columns]
-    )
+    return json.dumps(astuple(relation))
 
 
 def stored(letter: Letter, slot: str) -> list[str | None]:
@@ -98,10 +97,10 @@ def restored(row: Sequence[object]) -> Letter:
         ) from error
 
 
-def _relation(stored_as: list[object]) -> TableShape:
+def _relation(stored_as: Sequence[Any]) -> TableShape:
     number, schema, name, identity, columns = stored_as
-    listed = tuple((str(column[0]), int(column[1]), int(column[2])) for column in columns)  # type: ignore[attr-defined]
-    return TableShape(int(str(number)), str(schema), str(name), str(identity), listed)
+    listed = tuple((str(column), int(kind), int(more)) for column, kind, more in columns)
+    return TableShape(int(number), str(schema), str(name), str(identity), listed)
 
 
 def _instant(milliseconds: int) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, reconcile
+from mbp.ingest.cdc.batches import Parts
 from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
 from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.exact import fitting, misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
-from mbp.ingest.cdc.transaction_parts import Parts
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 from mbp.warehouse import Warehouse
 from mbp.warehouse.connection import LockedError, engine_of, opener

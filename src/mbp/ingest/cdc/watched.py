@@ -24,6 +24,8 @@ from mbp.warehouse import Warehouse
 
 READ = (CDC_POSITIONS, CDC_STREAMS, CDC_DEAD_LETTERS, CDC_READERS)
 MEBIBYTE = 2**20
+# Id, subject, message and fix of an alarm.
+Raised = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,12 @@ def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm
         now: `watched.read_at`, unless what was read is to be judged as of another instant.
     """
     raised = [
-        *_of_role(watched, limits),
+        *_of_role(watched),
         *_of_tables(watched, limits),
         *(alarm for reader in watched.readers for alarm in _of_reader(reader, limits, now)),
     ]
-    return sorted(raised, key=lambda alarm: (alarm.id, alarm.subject))
+    made = [Alarm(name, limits.severity[name], *words) for name, *words in raised]
+    return sorted(made, key=lambda alarm: (alarm.id, alarm.subject))
 
 
 def age_seconds(reader: SeenReader, now: datetime) -> float:
@@ -148,10 +151,9 @@ def age_seconds(reader: SeenReader, now: datetime) -> float:
     return (now - reader.seen_at).total_seconds()
 
 
-def _of_role(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
+def _of_role(watched: WatchedCapture) -> Iterator[Raised]:
     if watched.unseen:
-        yield _alarm(
-            limits,
+        yield (
             UNSEEN,
             watched.unseen[0],
             "this role may not read it, so change data capture was not checked",
@@ -159,21 +161,19 @@ def _of_role(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
         )
 
 
-def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
+def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Raised]:
     for (slot, table), count in watched.dead_letters.items():
         # Without --reader it is the native one's.
         reader = "" if slot == SLOT else f" --reader {slot.removeprefix('mbp_')}"
         if count > limits.dead_letters:
-            yield _alarm(
-                limits,
+            yield (
                 DEAD_LETTERS,
                 f"{slot}/{table}",
                 f"{count:,} changes are in quarantine and not in the log",
                 f"see `mbp cdc replay --list`, fix the cause, then `mbp cdc replay{reader}`",
             )
     for (slot, table), reason in watched.stopped.items():
-        yield _alarm(
-            limits,
+        yield (
             STREAM_STOPPED,
             f"{slot}/{table}",
             f"is stopped: {reason}",
@@ -181,11 +181,10 @@ def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
         )
 
 
-def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Alarm]:
+def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Raised]:
     age = age_seconds(reader, now)
     if age > limits.silence_seconds:
-        yield _alarm(
-            limits,
+        yield (
             READER_SILENT,
             reader.slot,
             f"no sign of life for {age:,.0f} s; the source keeps log for it meanwhile",
@@ -193,16 +192,14 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Al
         )
     elif age < -limits.skew_seconds:
         # Its silence would go unnoticed until the clock has caught up.
-        yield _alarm(
-            limits,
+        yield (
             READER_SILENT,
             reader.slot,
             f"its last heartbeat is {-age:,.0f} s in the future: whether it runs is not known",
             "fix the clock of the warehouse, then restart the reader",
         )
     if reader.limit_bytes is not None and reader.retained_bytes is None:
-        yield _alarm(
-            limits,
+        yield (
             SLOT_LOST,
             reader.slot,
             "the source does not say what it keeps for the slot: it is lost or gone",
@@ -211,8 +208,7 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Al
     if reader.limit_bytes is not None and reader.retained_bytes is not None:
         yield from _of_slot(limits, reader.slot, reader.retained_bytes, reader.limit_bytes)
     if reader.skew_seconds is not None and abs(reader.skew_seconds) > limits.skew_seconds:
-        yield _alarm(
-            limits,
+        yield (
             CLOCK_SKEW,
             reader.slot,
             f"clock of the source {reader.skew_seconds:+.1f} s against the reader's, limit {limits.skew_seconds:g} s",
@@ -220,24 +216,19 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Al
         )
 
 
-def _of_slot(limits: Limits, slot: str, retained: int, limit: int) -> Iterator[Alarm]:
+def _of_slot(limits: Limits, slot: str, retained: int, limit: int) -> Iterator[Raised]:
     if retained > limits.full_share * limit:
         name = SLOT_NEARLY_FULL
     elif retained > limits.filling_share * limit:
         name = SLOT_FILLING
     else:
         return
-    yield _alarm(
-        limits,
+    yield (
         name,
         slot,
         f"the source keeps {retained / MEBIBYTE:,.0f} MiB of log, its limit is {limit / MEBIBYTE:,.0f} MiB",
         "see whether the reader keeps up and no long transaction is open; at the limit the slot is lost",
     )
-
-
-def _alarm(limits: Limits, name: str, subject: str, message: str, fix: str) -> Alarm:
-    return Alarm(name, limits.severity[name], subject, message, fix)
 
 
 def _tables(warehouse: Warehouse) -> dict[str, bool]:

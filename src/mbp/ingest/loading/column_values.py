@@ -132,25 +132,23 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
             filling, fill = fill, filling_of(column)
         filled = f"{at} is null and {fill} is not null"
         at = f"coalesce({at}, {fill})"
+    typed, expected, rounded = at, EXPECTED.get(kind), None
+    wrong: tuple[tuple[str, str], ...] = ()
+    if kind not in NUMBERS and changes(value):
+        raise _wrong_type(column, mapping, "scale, offset, one_minus and absolute", "a number")
+    if kind not in (*NUMBERS, "timestamp") and (value.epoch or value.format):
+        raise _wrong_type(column, mapping, "epoch and format", "an instant")
     if kind in NUMBERS:
         typed, rounded = _number(at, column, value)
         if name not in mapping.values:  # the places of a constant or a placeholder do not matter
             rounded = None
-        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), rounded, filled, filling)
-    if changes(value):
-        raise _wrong_type(column, mapping, "scale, offset, one_minus and absolute", "a number")
-    if kind == "timestamp":
+    elif kind == "timestamp":
         typed, wrong = _instant(at, value, zone, mapping.ambiguous_times)
-        expected = f"{value.epoch} since 1970" if value.epoch else EXPECTED[kind]
-        if value.format:
-            expected = f"an instant of the form {value.format}"
-        return ColumnValue(column, text, at, typed, expected, wrong, None, filled, filling)
-    if value.epoch or value.format:
-        raise _wrong_type(column, mapping, "epoch and format", "an instant")
-    if kind in ("boolean", "date"):
+        expected = f"{value.epoch} since 1970" if value.epoch else expected
+        expected = f"an instant of the form {value.format}" if value.format else expected
+    elif kind in ("boolean", "date"):
         typed = f"try_cast({at} as {kind})"
-        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), None, filled, filling)
-    return ColumnValue(column, text, at, at, None, (), None, filled, filling)
+    return ColumnValue(column, text, at, typed, expected, wrong, rounded, filled, filling)
 
 
 def changes(value: MappedValue) -> bool:

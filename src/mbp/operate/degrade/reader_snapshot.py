@@ -71,11 +71,7 @@ def green_build(
     waived = waived_rules(
         root, [rule_verdict.rule_id for rule_verdict in judged if rule_verdict.is_unmeasured]
     )
-    broken = [
-        rule_verdict
-        for rule_verdict in judged
-        if not rule_verdict.holds and rule_verdict.rule_id not in waived
-    ]
+    broken = [rule for rule in judged if not rule.holds and rule.rule_id not in waived]
     if broken or not judged:
         names = few(
             [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken],

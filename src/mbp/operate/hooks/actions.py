@@ -19,9 +19,9 @@ from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
 from mbp.core.wording import few
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
-from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.hook_state import OpenBlock
+from mbp.operate.hooks.incidents import causes
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.operate.hooks.outbox import ALERTMANAGER, CHAT, WEBHOOK, Endpoints, put
 from mbp.warehouse import Warehouse
@@ -113,16 +113,15 @@ def execute(
     if "waiver" in decision.actions:
         done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
     seconds = (decision.decided_at - decision.breached_at).total_seconds()
-    limit = rollback_limit(policy, decision)
+    limit = rollback_limit(policy, decision.hook_id, decision.reason)
     if limit is not None and seconds > limit:
         done.append(f"LATE: {seconds:.0f} s after the breach, limit {limit} s")
     return "; ".join(done)
 
 
-def rollback_limit(policy: HookPolicy, decision: Decision) -> int | None:
+def rollback_limit(policy: HookPolicy, hook_id: str, reason: str) -> int | None:
     """Seconds from the breach to the decision; None for one that rolls nothing back."""
-    hook = policy.hooks[decision.hook_id]
-    if decision.reason != BREACH or not hook.rolls_back:
+    if reason != BREACH or not policy.hooks[hook_id].rolls_back:
         return None
     return policy.limits["rollback_start_seconds"]
 

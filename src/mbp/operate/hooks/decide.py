@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from mbp.contracts.hook_policy import Hook, HookPolicy, digest
+from mbp.contracts.hook_policy import Hook, HookPolicy
 from mbp.contracts.sheet import WHOLE
+from mbp.core.canonical_json import digest
 from mbp.core.moments import is_future, objection
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
@@ -97,8 +98,7 @@ class HookOutcome:
 def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
     """What the hooks say about the picture."""
     still_open = {
-        (open_decision.hook_id, open_decision.entity, open_decision.reason): open_decision
-        for open_decision in picture.open
+        (decision.hook_id, decision.entity, decision.reason): decision for decision in picture.open
     }
     states: list[State] = []
     opened: list[Decision] = []
@@ -116,11 +116,7 @@ def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
             if state.counts_as_red and not breach and not (blind and state.colour == "unknown"):
                 opened.append(_decision(policy, hook, state, picture))
     # Removing a hook must not lift what it blocked; removing its KPI from the sheet does.
-    recovered += [
-        open_decision
-        for open_decision in picture.open
-        if open_decision.kpi_id not in policy.sheet.kpis
-    ]
+    recovered += [decision for decision in picture.open if decision.kpi_id not in policy.sheet.kpis]
     return HookOutcome(policy.hash, picture.now, tuple(states), tuple(opened), tuple(recovered))
 
 

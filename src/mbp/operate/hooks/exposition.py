@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.core.moments import is_future
 from mbp.ingest.cdc.watched import WatchedCapture
-from mbp.operate.hooks.cdc_alarms import GAUGES, Sample
-from mbp.operate.hooks.cdc_alarms import samples as captured_samples
+from mbp.operate.hooks.alarming import GAUGES, Sample
+from mbp.operate.hooks.alarming import samples as captured_samples
 from mbp.operate.hooks.decide import COLOURS, HookOutcome
 from mbp.operate.hooks.measurements import WarehouseFacts
 
@@ -76,9 +76,9 @@ def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) 
 def _open(picture: WarehouseFacts, outcome: HookOutcome) -> Sequence[str]:
     closed = {open_decision.decision_id for open_decision in outcome.recovered}
     return [
-        open_decision.owner.split("/")[0]
-        for open_decision in picture.open
-        if open_decision.decision_id not in closed
+        decision.owner.split("/")[0]
+        for decision in picture.open
+        if decision.decision_id not in closed
     ]
 
 

@@ -16,7 +16,7 @@ from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
 BARS = "▁▂▃▄▅▆▇█"
-TREND = 10
+TREND = 8
 WIDTH = 80
 # Digits of an id that a person types.
 SHORT = 8
@@ -113,16 +113,17 @@ def text(hook_status: HookStatus, *, colour: bool) -> str:
     lines = [
         f"{hook_status.now[:19]} UTC  {verdict}",
         "",
-        f"{'KPI':<20}{'value':>8} {'':<4}{'target':>7} {'window':<7}{'trend':<{TREND}} "
-        f"{'state':<8} {'owner':<6} open",
+        f"{'KPI':<20}{'value':>8} {'':<3}{'target':>6} {'over':<4} {'samples':>7} {'trend':<{TREND}} "
+        f"{'state':<7} {'owner':<6} open",
     ]
     for row in hook_status.rows:
         unit = row.unit if len(row.unit) <= 3 else ""  # noqa: PLR2004 (the width of its column)
-        painted = f"{row.state:<8}"
+        painted = f"{row.state:<7}"
         if colour:
             painted = paint(painted, COLOURS.get(row.state, "31"))
+        samples = "" if row.samples is None else row.samples
         lines.append(
-            f"{row.name:<20.20}{row.value:>8} {unit:<4}{row.target:>7} {row.window:<7}"
+            f"{row.name:<20.20}{row.value:>8} {unit:<3}{row.target:>6} {row.window:<4} {samples:>7} "
             f"{spark(row.trend):<{TREND}} {painted} {row.owner:<6} {row.open_decisions or ''}".rstrip()
         )
     reasons = [row for row in hook_status.rows if row.state != "green"]

@@ -1,12 +1,18 @@
-"""Incidents on file: a Markdown document per decision, in the state folder."""
+"""Incidents on file, a Markdown document per decision; and why a KPI that is measured per run is off its target."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from mbp.contracts import all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.state import StateFolder
+from mbp.core.verdict import Verdict, spelled
+from mbp.runs import envelope
 
 HOOK = re.compile(r"^- Hook: (\S+)", re.MULTILINE)
 
@@ -45,3 +51,53 @@ def find_incident(folder: StateFolder, beginning: str) -> Incident:
     named = HOOK.search(text)
     # The text is Markdown: a name in it may be escaped.
     return Incident(matching[-1].stem, named[1].replace("\\", "") if named else "", text)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that the run found.
+
+    Attributes:
+        rule_id: empty where it is no rule of a contract.
+    """
+
+    sentence: str
+    rule_id: str = ""
+
+
+def causes(root: Path, kpi_id: str) -> list[Cause]:
+    """What the last measurement of a KPI found; nothing for a KPI of windows, which has no such file.
+
+    What cannot be read is no cause, and hides no incident: it is said in its place.
+    """
+    try:
+        evidence = envelope.read(root, kpi_id)
+        rules = {rule.id: rule for rule in all_rules(load_contracts(root))}
+        return list(_causes(evidence.content.get("evidence"), rules))
+    except envelope.NoEvidenceError:
+        return []
+    except MbpError as error:
+        return [Cause(f"the cause cannot be read: {error.what}")]
+
+
+def _causes(found: Any, rules: Mapping[str, Any]) -> Iterator[Cause]:
+    if isinstance(found, Mapping):  # of drift: differences, and changes of contracts
+        for entry in [*found.get("drift", ()), *found.get("changes", ())]:
+            yield Cause(_sentence(entry))
+        return
+    for entry in found or ():
+        verdict = str(entry.get("verdict") or entry.get("status") or "")
+        rule = rules.get(str(entry.get("rule_id") or ""))
+        if verdict == Verdict.PASS:
+            continue
+        if rule is not None:
+            what = f"{rule.id} of {rule.dataset} (owner {rule.owner}): {spelled(verdict)}"
+            yield Cause(what, rule.id)
+        else:
+            yield Cause(f"{entry.get('node') or entry.get('rule_id') or entry}: {verdict}")
+
+
+def _sentence(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    return ", ".join(f"{value}" for value in entry.values() if isinstance(value, str) and value)

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
-from mbp.contracts.hook_policy import digest, load_hooks
+from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.sheet import Kpi, Sheet
 from mbp.contracts.waiver import WaivedRules, no_waivers
+from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.settings import load_settings
 from mbp.core.verdict import spelled
 from mbp.core.wording import few
-from mbp.operate.hooks.coverage import hook_coverage
+from mbp.operate.hooks.hook_coverage import Collected, demand_coverage, hook_coverage
 from mbp.operate.hooks.ledger import write
-from mbp.operate.hooks.to_cover import Collected, demand_coverage
 from mbp.quality.drift import find_drift
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of
@@ -44,7 +44,7 @@ def collect(
     """Measures, writes the evidence, and adds the values to `reliability.kpi_runs`.
 
     What cannot be measured is written down as that: the watcher then sees no value, which is red. So is what does not
-    cover everything on which the KPI broke before (`mbp.operate.hooks.to_cover`).
+    cover everything on which the KPI broke before (`mbp.operate.hooks.hook_coverage`).
 
     Raises:
         MbpError: the hooks cannot be read, or there is no warehouse to write to.
@@ -83,14 +83,9 @@ def collect(
         commit = commit_of(root)
         if envelope.source_digest(root) != (begun.source.digest if begun.source else None):
             void = f"could not be measured: {envelope.CHANGED}"
-            collecteds = [
-                replace(measurement, value=None, samples=0, detail=void)
-                for measurement in collecteds
-            ]
+            collecteds = [replace(kpi, value=None, samples=0, detail=void) for kpi in collecteds]
         with warehouse.transaction():
-            collecteds = [
-                demand_coverage(warehouse, measurement, excused) for measurement in collecteds
-            ]
+            collecteds = [demand_coverage(warehouse, kpi, excused) for kpi in collecteds]
             for collected in collecteds:
                 row = {
                     "run_id": f"{collected.kpi_id}/{digest([str(clock[0][0])])[:16]}",
@@ -165,10 +160,9 @@ def _fingerprint(checked: Checked, finding: Finding) -> str | None:
     place = (finding.code, finding.subject)
     return next(
         (
-            judged_change.fingerprint
-            for judged_change in checked.judged
-            if judged_change.blocks
-            and (judged_change.change.code, judged_change.change.path) == place
+            judged.fingerprint
+            for judged in checked.judged
+            if judged.blocks and (judged.change.code, judged.change.path) == place
         ),
         None,
     )
@@ -190,11 +184,7 @@ def data_contract_break(
     judged = [finding for finding in run.findings if finding.rule_id in rules]
     unmeasured = [rule_verdict.rule_id for rule_verdict in judged if rule_verdict.is_unmeasured]
     waived = waived_rules(root, unmeasured)
-    broken = [
-        rule_verdict
-        for rule_verdict in judged
-        if not rule_verdict.holds and not rule_verdict.is_unmeasured
-    ]
+    broken = [rule for rule in judged if not rule.holds and not rule.is_unmeasured]
     message = few(
         [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken]
     )
@@ -207,12 +197,12 @@ def data_contract_break(
     known = bool(broken) or len(waived) == len(unmeasured)
     evidence = [
         {
-            "rule_id": rule_verdict.rule_id,
-            "verdict": rule_verdict.verdict,
-            "reason_unmeasured": rule_verdict.reason_unmeasured,
-            "failing_rows": rule_verdict.failing_rows,
+            "rule_id": rule.rule_id,
+            "verdict": rule.verdict,
+            "reason_unmeasured": rule.reason_unmeasured,
+            "failing_rows": rule.failing_rows,
         }
-        for rule_verdict in judged
+        for rule in judged
     ]
     return Collected(
         "data_contract_break",
@@ -220,9 +210,7 @@ def data_contract_break(
         len(judged) - len(unmeasured),
         message,
         evidence,
-        frozenset(
-            rule_verdict.rule_id for rule_verdict in judged if not rule_verdict.is_unmeasured
-        ),
+        frozenset(rule.rule_id for rule in judged if not rule.is_unmeasured),
         frozenset(rule_verdict.rule_id for rule_verdict in broken),
         run.claim,
     )

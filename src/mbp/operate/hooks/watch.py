@@ -159,10 +159,10 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
             for decision in outcome.opened
         }
         done |= {
-            open_decision.decision_id: actions.take_back(
-                folder, policy, open_decision, outcome.now, to, warehouse
+            decision.decision_id: actions.take_back(
+                folder, policy, decision, outcome.now, to, warehouse
             )
-            for open_decision in outcome.recovered
+            for decision in outcome.recovered
         }
         still_open = _still_open(picture, outcome)
         write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
@@ -186,9 +186,9 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
 
 def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[OpenDecision]:
     closed = {open_decision.decision_id for open_decision in outcome.recovered}
-    return [
-        open_decision for open_decision in picture.open if open_decision.decision_id not in closed
-    ] + [_as_open(decision) for decision in outcome.opened]
+    return [decision for decision in picture.open if decision.decision_id not in closed] + [
+        _as_open(decision) for decision in outcome.opened
+    ]
 
 
 def _as_open(decision: Decision) -> OpenDecision:
@@ -251,9 +251,9 @@ def text(watched: HookEvaluationRecord) -> str:
             f" owner {decision.owner}: {done}"
         )
     lines += [
-        f"closed   {open_decision.hook_id:<16} {open_decision.entity:<16}"
-        f" open since {open_decision.opened_at:%Y-%m-%d %H:%M:%S}"
-        for open_decision in watched.outcome.recovered
+        f"closed   {decision.hook_id:<16} {decision.entity:<16}"
+        f" open since {decision.opened_at:%Y-%m-%d %H:%M:%S}"
+        for decision in watched.outcome.recovered
     ]
     red = sum(state.counts_as_red for state in states)
     lines.append(

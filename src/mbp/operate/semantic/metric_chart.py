@@ -1,4 +1,4 @@
-"""An answer as a chart: lines over time, bars over anything else; in a terminal, or in a file.
+"""An answer as a chart: lines over time, a reliability diagram of forecasts, bars over anything else.
 
 plotext draws in the terminal, Vega-Lite (altair, vl-convert) into files. Nothing is fetched, and a page holds all it
 needs.
@@ -10,13 +10,17 @@ import importlib
 import io
 from collections.abc import Mapping
 from datetime import date, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
+from mbp.core.wording import many
+from mbp.operate.semantic.calibration import horizons, reliability_diagram
 from mbp.operate.semantic.query import Answer
 
+MARKS = "ox+*#@"
 SUFFIXES = (".html", ".png", ".svg")
 WIDTH, HEIGHT, LEGEND = 80, 20, 10
 Series = Mapping[str, list[tuple[Any, float]]]
@@ -29,13 +33,23 @@ def in_terminal(answer: Answer, width: int = WIDTH) -> str:
         MbpError: nothing can be drawn, or the extra `charts` is not installed.
     """
     plotext = _library("plotext")
-    axis, series = _series(answer)
+    axis, series = ("mean forecast", {}) if answer.bins else _series(answer)
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(width, HEIGHT)
-    plotext.title(_title(answer))
+    plotext.title(f"{_title(answer)}: share that came true" if answer.bins else _title(answer))
     plotext.xlabel(axis)
-    if _is_time(series):
+    if answer.bins:
+        plotext.plot([0, 1], [0, 1], marker=".")
+        for mark, (hours, total) in zip(cycle(MARKS), horizons(answer.bins).items(), strict=False):
+            bins = [each for each in answer.bins if each.horizon_hours == hours]
+            plotext.scatter(
+                [each.forecast for each in bins],
+                [each.outcome for each in bins],
+                label=f"{hours} h, {many(total, 'forecast')}",
+                marker=mark,
+            )
+    elif _is_time(series):
         plotext.date_form("Y-m-d H:M")
         for name, points in series.items():
             plotext.plot(
@@ -50,6 +64,11 @@ def in_terminal(answer: Answer, width: int = WIDTH) -> str:
         plotext.multiple_bar(names, values, labels=list(series))
     text: str = plotext.uncolorize(plotext.build())
     lines = [line.rstrip() for line in text.splitlines()]
+    lines += [
+        f"{each.horizon_hours:>5} h: forecast {each.forecast:.3f}, {each.outcome:.0%} came true,"
+        f" {many(each.forecasts, 'forecast')}"
+        for each in answer.bins
+    ]
     if len(series) > LEGEND:  # plotext leaves a legend out that does not fit
         lines.append(f"{len(series)} series; for a legend ask for fewer (--where) or --save")
     return "\n".join(lines) + "\n"
@@ -65,6 +84,17 @@ def save(answer: Answer, path: Path) -> None:
         raise MbpError(
             f"{path.name} has none of the endings {', '.join(SUFFIXES)}", fix="give it one of them"
         )
+    content = (_reliability if answer.bins else _drawn)(answer, path.suffix)
+    try:
+        with atomic_path(path) as draft:
+            draft.write_bytes(content if isinstance(content, bytes) else content.encode())
+    except OSError as error:
+        raise MbpError(
+            f"cannot be written: {error.strerror}", path=path, fix="name another file"
+        ) from error
+
+
+def _drawn(answer: Answer, suffix: str) -> str | bytes:
     altair = _library("altair")
     _library("vl_convert")
     axis, series = _series(answer)
@@ -82,19 +112,22 @@ def save(answer: Answer, path: Path) -> None:
         color=altair.Color("series", type="nominal", title=None),
         **({} if time else {"xOffset": altair.XOffset("series", type="nominal")}),
     )
-    form: dict[str, Any] = {"format": path.suffix.removeprefix(".")}
-    if path.suffix == ".html":
+    form: dict[str, Any] = {"format": suffix.removeprefix(".")}
+    if suffix == ".html":
         form["inline"] = True
-    made = io.BytesIO() if path.suffix == ".png" else io.StringIO()
+    made = io.BytesIO() if suffix == ".png" else io.StringIO()
     encoded.save(made, **form)
-    content = made.getvalue()
-    try:
-        with atomic_path(path) as draft:
-            draft.write_bytes(content if isinstance(content, bytes) else content.encode())
-    except OSError as error:
-        raise MbpError(
-            f"cannot be written: {error.strerror}", path=path, fix="name another file"
-        ) from error
+    return made.getvalue()
+
+
+def _reliability(answer: Answer, suffix: str) -> str | bytes:
+    """The diagram of the site."""
+    drawing = reliability_diagram(answer.bins)
+    if suffix == ".png":
+        made: bytes = _library("vl_convert").svg_to_png(drawing, scale=2)
+        return made
+    page = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reliability diagram</title>'
+    return f"{page}{drawing}</html>" if suffix == ".html" else drawing
 
 
 def _series(answer: Answer) -> tuple[str, Series]:

@@ -14,6 +14,7 @@ from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
 from mbp.ingest.loading.source_facts import NOTHING_ABSENT, source_facts
+from mbp.operate.semantic.calibration import HORIZON, RELATION, Bin, calibration
 from mbp.operate.semantic.conditions import conditions, known_name, references
 from mbp.operate.semantic.metricflow import SemanticLayer
 from mbp.operate.semantic.metrics_check import metrics_of
@@ -49,6 +50,7 @@ class Answer:
         units: metric -> unit, of A87.
         notes: what a reader must know beside the rows.
         nothing_anywhere: no row, and there is none without conditions either.
+        bins: of a metric of forecasts against outcomes, as a whole or by horizon.
     """
 
     columns: tuple[str, ...]
@@ -57,6 +59,7 @@ class Answer:
     units: Mapping[str, str]
     notes: tuple[str, ...] = ()
     nothing_anywhere: bool = False
+    bins: Sequence[Bin] = ()
 
     @property
     def empty(self) -> bool:
@@ -151,7 +154,8 @@ def answer(
         MbpError: as `ask`.
     """
     metrics, request = metrics_asked(question, layer), request_of(question, layer)
-    columns, rows = _run(warehouse, layer.sql(request))
+    sql = layer.sql(request)
+    columns, rows = _run(warehouse, sql)
     keys = request.group_by_names or [name for name in columns if name not in metrics]
     order = [_place(columns, name) for name in (*keys, *metrics)]
     rows = [tuple(row[place] for place in order) for row in rows]
@@ -164,10 +168,14 @@ def answer(
         units={metric.name: metric.unit for metric in known},
         notes=_notes(warehouse),
     )
+    conditions_given = bool(question.where or question.start or question.end)
     if not result.empty:
+        of_forecasts = RELATION.partition(".")[2] in sql and len(metrics) == 1
+        if of_forecasts and not conditions_given and all(key.endswith(HORIZON) for key in keys):
+            return replace(result, bins=calibration(warehouse))
         return result
     anywhere = result
-    if question.where or question.start or question.end:
+    if conditions_given:
         whole = request_of(Question(metrics), layer)
         anywhere = Answer(metrics, metrics, _run(warehouse, layer.sql(whole))[1], {})
     return replace(result, rows=[], nothing_anywhere=anywhere.empty)

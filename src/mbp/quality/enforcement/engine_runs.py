@@ -17,7 +17,7 @@ import psycopg2
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.masking import plain_row
-from mbp.core.reporting import Finding, Severity, Suite
+from mbp.core.reporting import Finding, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
@@ -78,7 +78,6 @@ def run(
     root: Path,
     engines: Sequence[Engine],
     target: str | None = None,
-    docs: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[RuleResult]:
     """Every rule by every engine, in the order of the rules.
@@ -86,7 +85,6 @@ def run(
     Args:
         engines: to ask; GX asked alone on DuckDB is refused, among others it cannot express a rule.
         target: dbt target; `DBT_TARGET` or duckdb without it.
-        docs: folder for the Data Docs of Great Expectations; None writes none.
 
     Raises:
         MbpError: nothing to check, or an engine that cannot run.
@@ -127,7 +125,7 @@ def run(
         started = time.perf_counter()
         # The libraries talk on standard output, which is ours for the result.
         with redirect_stdout(sys.stderr):
-            results = _ask(root, engine, target, judged, queries, place, docs, manifest)
+            results = _ask(root, engine, target, judged, queries, place)
         rule_results += results
         rule_results += [
             RuleResult(rule.id, rule.dataset, engine, Verdict.NOT_MEASURED, reason=absent[rule.id])
@@ -149,8 +147,6 @@ def _ask(
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
     place: EngineWarehouse,
-    docs: Path | None,
-    manifest: Mapping[str, Any],
 ) -> list[RuleResult]:
     rules = all_rules(contracts)
     if engine == "dbt":
@@ -162,11 +158,7 @@ def _ask(
             RuleResult(rule.id, rule.dataset, "gx", Verdict.NOT_APPLICABLE, reason=NO_DUCKDB)
             for rule in rules
         ]
-    if docs is None:
-        return gx_engine.run(contracts, queries, place.address)
-    with connect(root, target, read_only=True) as warehouse:
-        classes = classes_of(contracts, manifest, warehouse)
-        return gx_engine.run(contracts, queries, place.address, docs, classes)
+    return gx_engine.run(contracts, queries, place.address)
 
 
 def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
@@ -256,30 +248,22 @@ def suite(results: Sequence[RuleResult], demanded: Collection[str]) -> Suite:
     """
     findings = []
     for result in results:
-        if result.caught or result.verdict == Verdict.ERROR:
-            rows = "" if result.failing_rows is None else f" {result.failing_rows} rows"
-            message = f"{SPELLED[result.engine]}: {spelled(result.verdict)}{rows} {result.reason}".rstrip()
-            severity: Severity = "warning" if result.verdict == Verdict.WARN else "error"
-            sample = "; ".join(result.sample)
-            findings.append(
-                Finding(
-                    result.rule_id,
-                    message,
-                    subject=f"{result.rule_id} {result.engine}",
-                    severity=severity,
-                    evidence=sample,
-                )
+        unmeasured = result.verdict == Verdict.NOT_MEASURED
+        if not (result.caught or unmeasured or result.verdict == Verdict.ERROR):
+            continue
+        counted = "" if result.failing_rows is None else f" {result.failing_rows} rows"
+        why = f": {result.reason}" if unmeasured else f"{counted} {result.reason}".rstrip()
+        light = unmeasured and result.rule_id not in demanded
+        findings.append(
+            Finding(
+                result.rule_id,
+                f"{SPELLED[result.engine]}: {spelled(result.verdict)}{why}",
+                subject=f"{result.rule_id} {result.engine}",
+                severity="warning" if light or result.verdict == Verdict.WARN else "error",
+                evidence="; ".join(result.sample),
+                not_measured=unmeasured,
             )
-        elif result.verdict == Verdict.NOT_MEASURED:
-            findings.append(
-                Finding(
-                    result.rule_id,
-                    f"{SPELLED[result.engine]}: {spelled(result.verdict)}: {result.reason}",
-                    subject=f"{result.rule_id} {result.engine}",
-                    severity="error" if result.rule_id in demanded else "warning",
-                    not_measured=True,
-                )
-            )
+        )
     findings += [
         Finding("engines_disagree", disagreement) for disagreement in disagreements(results)
     ]

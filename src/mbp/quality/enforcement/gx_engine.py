@@ -14,15 +14,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
-from mbp.quality.classes import Classes
 from mbp.quality.compiled_tests import query_of
-from mbp.quality.enforcement.gx_docs import Shown, write_docs
 from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 
 
@@ -65,22 +62,18 @@ def run(
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
     connection_string: str,
-    docs: Path | None = None,
-    classes: Classes | None = None,
 ) -> list[RuleResult]:
     """Validates every dataset on PostgreSQL.
 
     Args:
         connection_string: of SQLAlchemy.
-        docs: folder for Data Docs that need no network; None writes none.
-        classes: of the tables that the queries read, for the masks of the Data Docs.
 
     Raises:
         MbpError: a rule without compiled SQL.
     """
     # It prints for every SQL rule that it does not name the batch; a rule reads several tables.
     with redirect_stdout(StringIO()):
-        rule_results = _run(contracts, queries, connection_string, docs, classes)
+        rule_results = _run(contracts, queries, connection_string)
     wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
     return complete(rule_results, wanted, "gx")
 
@@ -89,8 +82,6 @@ def _run(
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
     connection_string: str,
-    docs: Path | None,
-    classes: Classes | None,
 ) -> list[RuleResult]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
@@ -122,8 +113,6 @@ def _run(
             gx.ValidationDefinition(name=contract.dataset, data=batch, suite=suite)
         )
         rule_results += _validate(definition, contract, checks)
-    if docs is not None:
-        write_docs(context, docs, Shown(contracts, queries, classes))
     return rule_results
 
 

@@ -20,23 +20,6 @@ REMOTE_PATH = re.compile(r":(?!\d)[\w~./-]*[\w]/|:[\w.-]+\.git\b|:(?:~|/)")
 SCHEME = re.compile(r"(?:ssh|git|git\+ssh|git\+https|sftp|scp)://[^\s/]*$")
 SHELL = re.compile(r"\b(?:ssh|sftp)(?: +-\S+(?: +[\w./~-]+)?){0,4} +$")
 
-# Written so that programs do not read it: with `[at]` and `[dot]`, or `arroba` and `ponto`.
-SPELLED_OUT = re.compile(
-    r"(?<![\w.+-])(?P<local>[\w][\w.+-]{0,63})(?: ?[\[({<] ?(?:at|arroba|a) ?[\])}>] ?| arroba )"
-    r"(?P<domain>[\w-]{1,63}(?:(?: ?[\[({<] ?(?:dot|ponto|d) ?[\])}>] ?| ponto | dot |\.)[\w-]{2,63}){1,4})(?!\w)",
-    re.IGNORECASE,
-)
-SPELLED_DOT = re.compile(r" ?[\[({<] ?(?:dot|ponto|d) ?[\])}>] ?| ponto | dot ", re.IGNORECASE)
-SPELLED_HINTS = (
-    " arroba ",
-    *(
-        f"{opening}{space}{word}{space}{closing}"
-        for opening, closing in (("[", "]"), ("(", ")"), ("{", "}"), ("<", ">"))
-        for space in ("", " ")
-        for word in ("at", "arroba", "a")
-    ),
-)
-
 INTERNATIONAL = re.compile(
     r"[+0](?<![\w+.\-/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()/]{0,3}\d){6,14}(?!\w)"
 )
@@ -64,8 +47,6 @@ OCTETS = rf"(?:{OCTET}\.){{3}}{OCTET}"
 IPV4 = re.compile(
     rf"(?=\d)(?<![\w.+])(?<!\w-)(?:{OCTETS}|0?(?:\d{{3}}\.){{3}}\d{{3}})(?!\w|\.\d|-(?!{OCTETS}\b)\w|\+)"
 )
-# In the name of a host: `ip-203-0-113-9.ec2`, `203-0-113-9.dsl.provider`.
-IN_HOST = re.compile(rf"(?=\d)(?<![\w.])(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)")
 IPV6 = re.compile(
     r"[23](?<![\w:.].)[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
@@ -85,7 +66,6 @@ CELL_NAME = re.compile(
 
 def email(page: Page) -> Iterator[Hit]:
     """Addresses of people; not those of documentation (RFC 2606), of shells and of repositories."""
-    yield from _spelled_out(page)
     for matched in page.in_lines(EMAIL, ("@",)):
         address, domain, top = matched["address"], matched["domain"].lower(), matched["top"].lower()
         start, end = matched.span("address")
@@ -108,17 +88,6 @@ def email(page: Page) -> Iterator[Hit]:
         if REMOTE_PATH.match(page.text[end : end + 120]):
             continue
         yield Hit(start, end, "email", "e-mail", address.replace(" ", "").lower())
-
-
-def _spelled_out(page: Page) -> Iterator[Hit]:
-    for line in page.in_lines(SPELLED_OUT, SPELLED_HINTS):
-        domain = SPELLED_DOT.sub(".", line["domain"]).lower()
-        top = domain.rpartition(".")[2]
-        if not top.isalpha() or top in page.policy.no_domains:
-            continue
-        if not documented(domain, page.policy.documentation_domains):
-            value = f"{line['local']}@{domain}".lower()
-            yield Hit(line.start(), line.end(), "email", "e-mail", value)
 
 
 def documented(domain: str, reserved: frozenset[str]) -> bool:
@@ -216,10 +185,6 @@ def ip(page: Page) -> Iterator[Hit]:
         small = small or (octets[0] < SMALLEST_PLAIN and max(octets) < LARGEST_MINOR)
         if hint > 0 or (hint == 0 and not small and not versioned):
             yield Hit(matched.start(), matched.end(), "ip", "IPv4 address", address)
-    for matched in IN_HOST.finditer(page.text):
-        address = matched["octets"].replace("-", ".")
-        if reachable(address):
-            yield Hit(*matched.span("octets"), "ip", "IPv4 address", address)
     for matched in IPV6.finditer(page.text):
         if matched[0].count(":") >= IPV6_GROUPS - 1 and reachable(matched[0]):
             yield Hit(matched.start(), matched.end(), "ip", "IPv6 address", matched[0].lower())

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
-from mbp.release.ci.step_reports import base_problem
-from mbp.release.ci.steps import MANIFEST
+from mbp.release.ci.step_reports import MANIFEST, base_problem
 from mbp.runs.dbt_process import demand, run_dbt
 from mbp.runs.preflight import install_packages
 

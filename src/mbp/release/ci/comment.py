@@ -15,22 +15,18 @@ from mbp.core.verdict import Verdict
 from mbp.core.wording import many
 from mbp.quality.classes import classified_names
 from mbp.quality.privacy.privacy_policy import load_policy
-from mbp.release.ci.comment_parts import CommentPart, literal, unseen
-from mbp.release.ci.part_build import failed_nodes
-from mbp.release.ci.part_contracts import contracts_part
-from mbp.release.ci.part_coverage import coverage_part
-from mbp.release.ci.part_lineage import lineage_part
-from mbp.release.ci.part_rules import Veil, rules_part
-from mbp.release.ci.step_reports import (
-    Record,
-    Unseen,
-    base_problem,
-    read_base_coverage,
-    read_manifest,
-    read_record,
-    read_report,
+from mbp.release.ci.comment_parts import (
+    CommentPart,
+    Veil,
+    contracts_part,
+    coverage_part,
+    failed_nodes,
+    lineage_part,
+    literal,
+    rules_part,
+    unseen,
 )
-from mbp.release.ci.steps import (
+from mbp.release.ci.step_reports import (
     BUILD,
     CONTRACTS,
     COVERAGE,
@@ -40,6 +36,13 @@ from mbp.release.ci.steps import (
     RUN_RESULTS,
     STEPS,
     CiStep,
+    Record,
+    Unseen,
+    base_problem,
+    read_base_coverage,
+    read_manifest,
+    read_record,
+    read_report,
 )
 
 MARKER = "<!-- mbp-ci-comment -->"

@@ -12,8 +12,7 @@ from mbp.core.verdict import Verdict
 from mbp.quality import failures
 from mbp.quality.failures import Failures, look_at_last_run
 from mbp.quality.rule_findings import collect
-from mbp.release.ci.step_reports import Unseen, base_problem, read_manifest
-from mbp.release.ci.steps import MANIFEST, RUN_RESULTS
+from mbp.release.ci.step_reports import MANIFEST, RUN_RESULTS, Unseen, base_problem, read_manifest
 from mbp.runs.artifacts import SELECTING, read_artifact
 from mbp.runs.dbt_process import target_path
 

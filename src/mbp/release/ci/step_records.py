@@ -14,13 +14,18 @@ from pathlib import Path
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.schema_check import did_you_mean
-from mbp.release.ci.step_reports import OUTPUT_LINES, OUTPUT_WIDTH
-from mbp.release.ci.steps import COMMIT_VARIABLE, MANIFEST, RUN_RESULTS, STEPS, CiStep
+from mbp.release.ci.step_reports import (
+    COMMIT_VARIABLE,
+    MANIFEST,
+    OUTPUT_LINES,
+    OUTPUT_WIDTH,
+    RUN_RESULTS,
+    STEPS,
+    CiStep,
+)
 from mbp.runs.dbt_process import target_path
 
 DBT_VARIABLE = f"DBT_ENV_CUSTOM_ENV_{COMMIT_VARIABLE}"
-# A manifest that dbt parsed in part keeps the metadata, and so the commit, of the parse before.
-WHOLE_PARSE = {"DBT_PARTIAL_PARSE": "false"}
 
 
 def step_named(name: str) -> CiStep:
@@ -61,7 +66,8 @@ def run_step(
         with subprocess.Popen(
             list(words),
             cwd=root,
-            env={**os.environ, DBT_VARIABLE: commit, **WHOLE_PARSE},
+            # A manifest that was read in part keeps the commit of the whole one.
+            env={**os.environ, DBT_VARIABLE: commit, "DBT_PARTIAL_PARSE": "false"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

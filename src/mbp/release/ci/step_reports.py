@@ -1,4 +1,4 @@
-"""Reads what a run left behind. It may come from a fork: every file is data, none is trusted.
+"""The steps of a pull request, and what a run left. It may come from a fork: every file is data, none is trusted.
 
 A file that is missing, too large, of another form or of another commit is not read; the reason is reported instead.
 """
@@ -13,11 +13,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.core.errors import MbpError
-from mbp.release.ci.steps import BASE_COMMIT, COMMIT_VARIABLE, CiStep
+from mbp.core.schema_check import violations
 from mbp.runs.artifacts import wrong_shape
+
+FOLDER = "target/ci"
+
+
+@dataclass(frozen=True)
+class CiStep:
+    """One step.
+
+    Attributes:
+        name: `scripts/ci/step.sh <name>` records it as `step-<name>.json`.
+        title: for people.
+    """
+
+    name: str
+    title: str
+
+    @property
+    def record(self) -> str:
+        """The file that says how the step ended."""
+        return f"step-{self.name}.json"
+
+    @property
+    def report(self) -> str:
+        """The file that says what it found."""
+        return f"{self.name}.json"
+
+
+CONTRACTS = CiStep("contracts", "Contract changes")
+BUILD = CiStep("build", "Build and tests")
+RULES = CiStep("rules", "Rules of the contracts")
+COVERAGE = CiStep("coverage", "Documentation coverage")
+STEPS = (
+    CONTRACTS,
+    RULES,
+    BUILD,
+    COVERAGE,
+    CiStep("proof", "Rules catch their faults"),
+    CiStep("privacy", "Personal data and secrets"),
+    CiStep("security", "Components, advisories, licences, grants"),
+    CiStep("lint", "Lint, types, conventions"),
+    CiStep("postgres", "Build and tests on PostgreSQL"),
+    CiStep("exercises", "Every hook acts on its fault"),
+    CiStep("gate", "Checks of the gate that a machine can make at a merge"),
+    CiStep("tests", "Python tests"),
+)
+
+OF_ANY_PROJECT = (CONTRACTS, RULES, BUILD, COVERAGE)
+
+# Written by the build beside its report, and by the build of main.
+MANIFEST = "manifest.json"
+RUN_RESULTS = "run_results.json"
+# dbt copies DBT_ENV_CUSTOM_ENV_<name> into the metadata of its artifacts: so they say of which commit they are.
+COMMIT_VARIABLE = "MBP_CI_COMMIT"
+FOLDER_VARIABLE = "MBP_CI_FOLDER"
+# Of the stored build of main: a file that holds the commit and nothing else.
+BASE_COMMIT = "commit.txt"
+
 
 LARGEST_BYTES = 64 * 1024 * 1024
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -174,7 +229,7 @@ def _refuse_constant(name: str) -> float:
 def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
     if isinstance(document, Unseen):
         return document
-    if not Draft201909Validator(schema).is_valid(document):
+    if violations(document, schema):
         return Unseen(f"{name} is not of the expected form")
     return document
 

@@ -5,15 +5,32 @@ Links are checked by MkDocs in its strict mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from mbp.contracts.alarm_limits import FILE as ALARMS
+from mbp.contracts.alarm_limits import THRESHOLDS
+from mbp.contracts.contract_loading import load_contracts
+from mbp.contracts.exercises import FILE as EXERCISES
 from mbp.contracts.hook_policy import HOOKS
-from mbp.core.reporting import Finding
+from mbp.contracts.policy import load_policy
+from mbp.contracts.sheet import Kpi, load_sheet
+from mbp.core.errors import MbpError
+from mbp.core.paths import ROOT_MARK
+from mbp.core.reporting import Finding, read_codes
 from mbp.core.schema_check import did_you_mean
-from mbp.release.documents import queries
+from mbp.core.sql_guard import RefusedSqlError, demand_query
+from mbp.core.yaml_io import line_of, load, plain
+from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
 from mbp.release.documents.command_lines import (
     Call,
     UnreadableLineError,
@@ -22,10 +39,145 @@ from mbp.release.documents.command_lines import (
     objection_to_call,
     objection_to_mention,
 )
-from mbp.release.documents.document_codes import finding
-from mbp.release.documents.front_matter import KINDS, POLICY
-from mbp.release.documents.markdown_body import Document
-from mbp.release.documents.named_things import VARIABLE, NamedThings
+from mbp.release.documents.markdown_body import KINDS, POLICY, Document, load_document_policy
+
+PUBLISHED = "published"
+VARIABLE = re.compile(r"\bMBP_[A-Z0-9_]+\b")
+READING_VARIABLES = ("src/**/*.py", "src/**/*.yaml", "macros/**/*.sql", "*.yml")
+
+
+@dataclass(frozen=True)
+class NamedThings:
+    """The project, read once for all documents."""
+
+    root: Path
+
+    @cached_property
+    def policy(self) -> Mapping[str, Any]:
+        """What documents are held to."""
+        return load_document_policy(self.root)
+
+    @cached_property
+    def owners(self) -> frozenset[str]:
+        """Teams that answer for something."""
+        return frozenset(load_policy(self.root).owners)
+
+    @cached_property
+    def kpis(self) -> Mapping[str, Kpi]:
+        """The measurement sheet."""
+        return load_sheet(self.root, load_policy(self.root)).kpis
+
+    @cached_property
+    def watchers(self) -> frozenset[str]:
+        """Names of the watchers."""
+        return frozenset(kpi.watcher for kpi in self.kpis.values())
+
+    @cached_property
+    def hooks(self) -> Mapping[str, Mapping[str, Any]]:
+        """Hook -> its entry in hooks.yaml with the line as `line`, whatever is wrong with it there."""
+        document = load(self.root / HOOKS, shown_as=HOOKS)
+        entries = document.get("hooks") if isinstance(document, dict) else None
+        results = {
+            str(entry["id"]): {**plain(entry), "line": line_of(entry)}
+            for entry in entries or []
+            if isinstance(entry, dict) and "id" in entry
+        }
+        if not results:
+            raise MbpError("no hook", path=HOOKS, fix="see `mbp hooks check`")
+        return results
+
+    @cached_property
+    def alarm_runbook(self) -> str:
+        """The runbook of the alarms of the change data capture."""
+        return str(plain(load(self.root / ALARMS, shown_as=ALARMS)).get("runbook", ""))
+
+    @property
+    def alarms(self) -> frozenset[str]:
+        """Alarms of the change data capture."""
+        return frozenset(THRESHOLDS)
+
+    @cached_property
+    def exercises(self) -> frozenset[str]:
+        """Ids of the exercises."""
+        document = plain(load(self.root / EXERCISES, shown_as=EXERCISES))
+        return frozenset(str(exercise.get("id")) for exercise in document.get("exercises", []))
+
+    @cached_property
+    def relations(self) -> frozenset[str]:
+        """schema.name of every model, published dataset and control table."""
+        config = plain(load(self.root / ROOT_MARK, shown_as=ROOT_MARK))["models"]["mbp"]
+        models = {
+            f"{_schema(config, file.relative_to(self.root / 'models').parts[:-1])}.{file.stem}"
+            for file in (self.root / "models").rglob("*.sql")
+        }
+        public = {f"{PUBLISHED}.{contract.dataset}" for contract in load_contracts(self.root)}
+        return frozenset({*models, *public, *CDC_CONTROL_TABLES})
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """Environment variables that the project reads."""
+        results: set[str] = set()
+        for pattern in READING_VARIABLES:
+            for file in self.root.glob(pattern):
+                results.update(VARIABLE.findall(file.read_text(encoding="utf-8")))
+        return frozenset(results)
+
+
+def _schema(config: Mapping[str, Any], folders: tuple[str, ...]) -> str:
+    schema, level = "", config
+    for folder in folders:
+        level = level.get(folder) or {}
+        schema = str(level.get("+schema", schema))
+    return schema
+
+
+RULES = read_codes("mbp.release.documents", "document_codes.yaml")
+
+
+def finding(
+    code: str, line: int | None, message: str, path: str = "", subject: str = "", *, fix: str = ""
+) -> Finding:
+    """A finding of the code; without a path, of the document that is being checked."""
+    return Finding(code, message, path, line, subject, fix or RULES[code].fix)
+
+
+ENGINES = ("duckdb", "postgres")
+
+
+def query_findings(sql: str, line: int, relations: Collection[str]) -> Iterator[Finding]:
+    """Everything that is wrong with the text of one sql block."""
+    named: set[str] = set()
+    for engine in ENGINES:
+        try:
+            statements = [
+                expression
+                for expression in sqlglot.parse(sql, read=engine)
+                if expression is not None
+            ]
+        except SqlglotError as error:
+            reason = str(error).splitlines()[0].split("\x1b")[0].rstrip(" .")
+            yield finding("DOC-018", line, f"{engine} cannot read the query: {reason}")
+            return
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            yield finding("DOC-018", line, "the block is not one query")
+            return
+        try:
+            demand_query(sql, engine)
+        except RefusedSqlError as error:
+            message = f"the query writes, or locks what it reads, or may not run: {error.what}"
+            yield finding("DOC-018", line, message)
+            return
+        local = {cte.alias for cte in statements[0].find_all(exp.CTE)}
+        for table in statements[0].find_all(exp.Table):
+            name = f"{table.db}.{table.name}" if table.db else table.name
+            if name not in local:
+                named.add(name)
+    if not named:
+        yield finding("DOC-018", line, "the query reads nothing")
+    for name in sorted(named - set(relations)):
+        fix = did_you_mean(name, relations)
+        yield finding("DOC-019", line, f"there is no relation {name}", fix=fix)
+
 
 REVIEWED = ("runbook", "plan")
 PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_plan.md"}
@@ -72,7 +224,7 @@ def body_findings(document: Document, world: NamedThings) -> Iterator[Finding]:
     """Every command, query and variable below the front matter that does not work as it is written."""
     for block in document.body.blocks:
         if block.language == "sql":
-            yield from queries.problems(block.text, block.line, world.relations)
+            yield from query_findings(block.text, block.line, world.relations)
         elif block.language == "sh":
             try:
                 for call in calls(block.text, block.line):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -25,13 +26,14 @@ from mbp.core.files import read_bytes
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.output_forms import dumps
+from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.core.settings import load_settings
-from mbp.release.evidence.evidence_tables import as_csv, relation
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import Warehouse
+from mbp.warehouse.connection import Rows, quote_identifier
 from mbp.warehouse.relations import query
 
 Members = Mapping[str, bytes]
@@ -313,3 +315,32 @@ def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
     for name in LOCKS:
         if not hosted or (root / name).is_file():
             yield name, read_bytes(root / name, name)
+
+
+def relation(warehouse: Warehouse, name: str) -> bytes:
+    """All rows of `schema.relation`.
+
+    Raises:
+        MbpError: it cannot be read.
+    """
+    quoted = ".".join(quote_identifier(part) for part in name.split("."))
+    columns, rows = query(warehouse, f"select * from {quoted}", name)
+    return as_csv(columns, rows)
+
+
+def as_csv(columns: Sequence[str], rows: Rows) -> bytes:
+    """CSV after RFC 4180, rows sorted; what is null is empty, as empty text is."""
+    messages = sorted([_told(value) for value in row] for row in rows)
+    return csv_for_people(columns, messages).encode("utf-8")
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value)

@@ -13,12 +13,23 @@ from mbp.core.gate_files import FOLDER, gate_of, gates
 from mbp.core.paths import shown
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
-from mbp.release.evidence import archive, dsse
-from mbp.release.evidence.evidence_tables import relation
-from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
+from mbp.release.evidence.container import write_archive
+from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below, relation
 from mbp.release.evidence.pack_groups import FILE, SOURCES, load_groups
-from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
-from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
+from mbp.release.evidence.statement import (
+    EVIDENCE_GROUP,
+    GATE_GROUP,
+    GROUPS,
+    NAME,
+    PAYLOAD_TYPE,
+    STATEMENT,
+    Signature,
+    describe,
+    payload,
+    pre_authentication_encoding,
+    relation_path,
+    write_envelope,
+)
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import keep, run_gate
@@ -137,9 +148,9 @@ def seal(
     stated = payload(manifest, report.document(), definition, inputs)
     signatures = [_signature(stated, key)] if key else []
     whole[NAME] = manifest.content()
-    whole[STATEMENT] = dsse.write(stated, signatures)
+    whole[STATEMENT] = write_envelope(stated, signatures)
     try:
-        content = archive.write(whole)
+        content = write_archive(whole)
     except ValueError as error:
         raise MbpError(str(error), fix=f"rename it, or take it out of {FILE}") from error
     counts = {name: len(group["members"]) for name, group in groups.items()}
@@ -230,7 +241,7 @@ def _definition(gate: str, members: Mapping[str, bytes]) -> str:
     raise MbpError(f"no member defines the gate {gate}", path=FOLDER, fix="add its file to a group")
 
 
-def _signature(stated: bytes, key: Path) -> dsse.Signature:
-    content = dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated)
+def _signature(stated: bytes, key: Path) -> Signature:
+    content = pre_authentication_encoding(PAYLOAD_TYPE, stated)
     armoured = sign(content, key)
-    return dsse.Signature(fingerprint_of(content, armoured), armoured)
+    return Signature(fingerprint_of(content, armoured), armoured)

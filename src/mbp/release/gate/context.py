@@ -148,6 +148,10 @@ class Context:
         """
         return connect(self.root, self.target, read_only=True)
 
+    def max_age(self, source: Mapping[str, Any]) -> timedelta:
+        """At most so old may the evidence of a check be."""
+        return timedelta(hours=source.get("max_age_hours", self.max_age_hours))
+
     def evidence(self, source: Mapping[str, Any]) -> envelope.Evidence:
         """The measurement that a check names, when it counts.
 
@@ -164,7 +168,7 @@ class Context:
         asked = self.asked(
             measurement,
             needs_data="data" in source.get("of", ["source"]),
-            max_age=timedelta(hours=source.get("max_age_hours", self.max_age_hours)),
+            max_age=self.max_age(source),
         )
         if reasons := objections(measurement.claim, asked):
             raise NotMeasuredError(

@@ -12,6 +12,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.gate_files import gates
+from mbp.core.moments import old
 from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.basis import basis_of
@@ -104,7 +105,7 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
         check.what,
         verdict,
         message,
-        judged.measured,
+        "; ".join(text for text in (judged.measured, _age(context, check)) if text),
         tuple(check.evidence),
         check.owner,
         check.waivable,
@@ -149,6 +150,17 @@ def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
         )
 
 
+def _age(context: Context, check: CheckDefinition) -> str:
+    """How old the evidence is, also of one that no longer counts; empty without any."""
+    if "evidence" not in check.source:
+        return ""
+    try:
+        claim = envelope.read(context.root, check.source["evidence"]).claim
+    except MbpError:
+        return ""
+    return old(claim.began_at, context.now, context.max_age(check.source))
+
+
 def _standing_in(
     context: Context, check: CheckDefinition, judged: RuleJudgement
 ) -> Sequence[tuple[Waiver, int]]:
@@ -185,7 +197,7 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
         if role in signed and signed[role].valid:
             verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
             moment = signed[role].signed_at
-            signed_at = moment.isoformat() if moment else ""
+            signed_at = old(moment, report.decided_at, max_age) if moment else ""
         elif role in signed:
             message = signed[role].reason
         yield CheckResult(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mbp.contracts.contract_status import PACKS, matrix
 from mbp.contracts.gates import CheckDefinition
 from mbp.core.errors import MbpError
+from mbp.core.wording import many
 from mbp.operate.hooks.alert_rules import stale_files
 from mbp.quality.coverage.documentation_coverage import judge, measure_project
 from mbp.release.gate.context import Context, NotMeasuredError
@@ -28,7 +29,11 @@ def documented(context: Context, _: CheckDefinition) -> RuleJudgement:
         raise NotMeasuredError(error.what, path=error.path) from error
     count = judged.report.count
     message = f"{count.described} of {count.total} columns and relations, demanded {judged.threshold_percent:g} %"
-    return listed(list(judged.objections), message, f"{count.shown_percent} %")
+    return listed(
+        list(judged.objections),
+        message,
+        f"{count.shown_percent} % (at least {judged.threshold_percent:g} %)",
+    )
 
 
 @rule("contracts")
@@ -51,8 +56,8 @@ def owners_and_routes(context: Context, _: CheckDefinition) -> RuleJudgement:
     wrong += [f"no hook watches {kpi}" for kpi in policy.sheet.kpis if kpi not in watched]
     if not wrong:
         wrong = [f"{name} is stale" for name in stale_files(context.root)]
-    message = f"{len(policy.hooks)} hooks, {len(policy.receivers)} routes"
-    return listed(wrong, message, f"{len(policy.hooks)} hooks")
+    message = f"{many(len(policy.hooks), 'hook')}, {many(len(policy.receivers), 'route')}"
+    return listed(wrong, message, many(len(policy.hooks), "hook"))
 
 
 @rule("documents", "kind")
@@ -77,9 +82,8 @@ def documents_whole(context: Context, check: CheckDefinition) -> RuleJudgement:
         for finding in report.findings
         if finding.path not in others
     ]
-    return listed(
-        wrong, f"{len(checked_documents)} documents", f"{len(checked_documents)} documents"
-    )
+    documents = many(len(checked_documents), "document")
+    return listed(wrong, documents, documents)
 
 
 @rule("contracts")
@@ -88,7 +92,8 @@ def waivers_valid(context: Context, _: CheckDefinition) -> RuleJudgement:
     waivers = context.waivers
     wrong = [f"{problem.place}: {problem.sentence}" for problem in waivers.problems]
     valid = sum(judged_waiver.valid for judged_waiver in waivers.judged)
-    return listed(wrong, f"{valid} waivers in force" if valid else "no waivers", f"{valid} waivers")
+    waived = many(valid, "waiver")
+    return listed(wrong, f"{waived} in force" if valid else "no waivers", waived)
 
 
 @rule("repository")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from mbp.contracts import kpi_targets as reference
@@ -9,9 +10,10 @@ from mbp.contracts import load_contracts
 from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
-from mbp.core.moments import objection
+from mbp.core.moments import objection, old
 from mbp.core.state import state_folder
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.operate.hooks.hook_state import read_lock
 from mbp.release.gate.context import Context, NotMeasuredError
@@ -38,7 +40,9 @@ def on_target(context: Context, check: CheckDefinition) -> RuleJudgement:
         raise NotMeasuredError(worst.why)
     value = "" if worst.value is None else f"{float(worst.value):g} {kpi.unit}"
     if value and worst.samples is not None:
-        value += f" over {worst.samples} samples"
+        value += f" over {many(worst.samples, 'sample')}"
+    if value:
+        value += f" (target {kpi.target})"
     return passed(worst.colour == "green", f"target {kpi.target}: {worst.why}", value)
 
 
@@ -48,14 +52,17 @@ def sustained(context: Context, check: CheckDefinition) -> RuleJudgement:
     rows = _sustained_windows(context, check)
     kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
     wanted = _sustained_count(context, check)
-    values = [float(row[1]) for row in rows if row[1] is not None]
+    # A percentile over too few samples is no measurement.
+    least = kpi.minimum_samples
+    values = [float(row[1]) for row in rows if row[1] is not None and (row[2] or 0) >= least]
     missed = [value for value in values if not reference.on_target(kpi, value)]
     message = (
         f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
     )
     holds = len(values) >= wanted and not missed
     decisions = sum(row[2] or 0 for row in rows)
-    worst = f"worst {max(values):g} {kpi.unit} over {decisions} decisions" if values else ""
+    worst = f"worst {max(values):g} {kpi.unit} over {many(decisions, 'decision')}" if values else ""
+    worst += f" (target {kpi.target})" if values else ""
     return passed(holds, message, worst)
 
 
@@ -69,7 +76,8 @@ def no_server_errors(context: Context, check: CheckDefinition) -> RuleJudgement:
     wanted = _sustained_count(context, check)
     if not errors and len(rows) < wanted:
         raise NotMeasuredError(f"{len(rows)} of {wanted} windows of the sustained period are there")
-    return passed(errors == 0, f"{errors} of {decisions} decisions", f"{errors} errors")
+    measured = f"{many(errors, 'error')} in {many(decisions, 'decision')} (limit 0)"
+    return passed(errors == 0, f"{errors} of {decisions} decisions", measured)
 
 
 @rule("kpi")
@@ -77,7 +85,7 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgeme
     """The newest window of each public dataset that has a change log is there, not old, and on target."""
     picture, kpi = context.look.picture, context.look.policy.sheet.kpis[check.source["kpi"]]
     datasets = sorted(contract.dataset for contract, _ in logged(load_contracts(context.root)))
-    wrong, values = [], []
+    wrong, values, samples = [], [], []
     for dataset in datasets:
         windows = picture.windows.get((kpi.id, dataset), ())
         if not windows or windows[0].value is None:
@@ -86,9 +94,13 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgeme
             wrong.append(f"{dataset}: the newest window ended {why}")
         else:
             values.append(float(windows[0].value))
+            samples.append(windows[0].samples or 0)
             if not reference.on_target(kpi, values[-1]):
                 wrong.append(f"{dataset}: {values[-1]:g} {kpi.unit}")
-    measured = f"worst {max(values):g} {kpi.unit}" if values else ""
+    measured = ""
+    if values:
+        over = many(samples[values.index(max(values))], "sample")
+        measured = f"worst {max(values):g} {kpi.unit} over {over} (target {kpi.target})"
     judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
     return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.message)
 
@@ -148,7 +160,9 @@ def no_open_decision(context: Context, check: CheckDefinition) -> RuleJudgement:
         for decision in look.outcome.opened
         if decision.hook_id in hooks
     ]
-    return listed(wrong, f"{len(hooks)} hooks, none with an open decision", f"{len(wrong)} open")
+    return listed(
+        wrong, f"{len(hooks)} hooks, none with an open decision", f"{len(wrong)} open (limit 0)"
+    )
 
 
 @rule("state")
@@ -162,7 +176,9 @@ def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
     wrong = [f"{block.kind} by {block.hook_id}: {block.reason}" for block in blocks]
-    return listed(wrong, "nothing blocks", f"{len(blocks)} blocks")
+    written = datetime.fromisoformat(json.loads(folder.lock.read_text("utf-8"))["written_at"])
+    measured = f"{many(len(blocks), 'block')}, {old(written, context.now, timedelta(hours=hours))}"
+    return listed(wrong, "nothing blocks", measured)
 
 
 def _sustained_minutes(context: Context) -> int:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import psycopg2
 
 from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
+from mbp.contracts.kpi_targets import COMPARISONS, on_target
+from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.operate.hooks import hook_status as screen
+from mbp.operate.hooks.actions import CDC_LAG
+from mbp.operate.hooks.measurements import KpiWindow
+from mbp.operate.hooks.watch import look
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import run_gate
@@ -25,15 +31,22 @@ from mbp.release.report.report_facts import (
     UNREADABLE,
     Absence,
     Facts,
-    MeasurementFacts,
+    KpiFacts,
+    LagFacts,
+    Trend,
+    WatcherFacts,
+    WatchFacts,
 )
-from mbp.release.report.trends import watch_facts
 from mbp.runs import envelope
 from mbp.runs.claims import Objection, Way, objections
 from mbp.runs.dbt_process import target_name
 
+if TYPE_CHECKING:
+    from mbp.operate.hooks.hook_status import Row
+    from mbp.operate.hooks.watch import PolicyAndWindows
+
+
 T = TypeVar("T")
-PRIVACY, SECURITY = "privacy_", "security_"
 
 
 def collect(root: Path, gate: str, target: str | None, page: Path) -> Facts:
@@ -64,7 +77,6 @@ def facts(
     source = envelope.source_digest(root)
     report = _facts_or_absence(run, f"run `mbp gate {gate}`")
     judge = _judge(root, chosen, now)
-    demanded = _demanded(root, gate)
     collected = Facts(
         gate_name=gate,
         looked_at=now,
@@ -85,11 +97,7 @@ def facts(
         waivers=_facts_or_absence(
             lambda: report_project.waivers(root, now), "see `mbp waiver check`"
         ),
-        privacy=tuple(_measured(root, PRIVACY, demanded, judge)),
-        security=tuple(_measured(root, SECURITY, demanded, judge)),
-        measurements=_facts_or_absence(
-            lambda: report_project.measurements(root, judge), "run `mbp build`"
-        ),
+        measurements=report_project.measurements(root, _demanded(root, gate), judge),
         files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
     )
@@ -144,21 +152,6 @@ def _demanded(root: Path, gate: str) -> dict[str, str]:
     }
 
 
-def _measured(
-    root: Path, prefix: str, demanded: Mapping[str, str], judge: report_project.Judge
-) -> Iterator[MeasurementFacts]:
-    """What the gate demands under that prefix, so that missing and additional reports are shown."""
-    made = envelope.names(root)
-    names = sorted({name for name in (*demanded, *made) if name.startswith(prefix)})
-    for name in names:
-        yield report_project.measurement(root, name, judge, demanded.get(name, ""))
-    if not names:
-        subject = prefix.rstrip("_")
-        yield MeasurementFacts(
-            subject, NOT_MEASURED, "not measured yet", "", None, False, f"`mbp {subject}`"
-        )
-
-
 def _places(facts: Facts) -> Iterator[str]:
     """What the page would like to link to."""
     if not isinstance(facts.gate, Absence):
@@ -167,15 +160,7 @@ def _places(facts: Facts) -> Iterator[str]:
         yield from (watcher.runbook for watcher in facts.watch.watchers)
     if not isinstance(facts.waivers, Absence):
         yield from (str(waiver["path"]) for waiver in facts.waivers.waivers)
-    lists = [facts.privacy, facts.security]
-    if not isinstance(facts.measurements, Absence):
-        lists.append(facts.measurements)
-    yield from (
-        measurement_facts.path
-        for several in lists
-        for measurement_facts in several
-        if measurement_facts.path
-    )
+    yield from (measurement.path for measurement in facts.measurements if measurement.path)
 
 
 def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:
@@ -189,3 +174,102 @@ def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:
 
 def _way(folder: Path, root: Path) -> str:
     return PurePosixPath(Path(os.path.relpath(root, folder))).as_posix()
+
+
+# Points of a chart.
+DRAWN = 96
+
+
+def watch_facts(root: Path, target: str | None) -> WatchFacts:
+    """One evaluation of all hooks.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    seen = look(root, target)
+    shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms, seen.loads)
+    lag = seen.policy.sheet.kpis.get(CDC_LAG)
+    return WatchFacts(
+        now=seen.picture.now,
+        kpis=tuple(_kpi(seen, row) for row in shown.rows),
+        watchers=tuple(_watchers(seen)),
+        open=tuple(shown.open),
+        alarms=tuple(shown.alarms),
+        findings=tuple(shown.findings),
+        rejects=tuple(shown.rejects),
+        lag=tuple(_lag(seen, lag)) if lag else (),
+        lag_target=f"{lag.target} {lag.unit}" if lag else "",
+        lag_bound=lag.bound if lag else None,
+    )
+
+
+def drawn(kpi: Kpi, windows: Sequence[KpiWindow]) -> list[Trend]:
+    """At most `DRAWN` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
+    oldest_first = list(windows)[::-1]
+    size = -(-len(oldest_first) // DRAWN) or 1
+    return [
+        _worst(kpi, oldest_first[start : start + size])
+        for start in range(0, len(oldest_first), size)
+    ]
+
+
+def _worst(kpi: Kpi, windows: Sequence[KpiWindow]) -> Trend:
+    known = [
+        trend for trend in (_trend(kpi, window) for window in windows) if trend.value is not None
+    ]
+    if not known:
+        return _trend(kpi, windows[-1])
+    return max(known, key=lambda trend: (trend.missed, _badness(kpi, trend.value or 0.0)))
+
+
+def _badness(kpi: Kpi, value: float) -> float:
+    if kpi.operator == "==":
+        return abs(value - kpi.bound)
+    return value if kpi.operator in ("<=", "<") else -value
+
+
+def _trend(kpi: Kpi, kpi_window: KpiWindow) -> Trend:
+    if kpi_window.value is None:
+        return Trend(kpi_window.window_end, None, False)
+    value = float(kpi_window.value)
+    return Trend(kpi_window.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
+
+
+def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:
+    kpi = seen.policy.sheet.kpis[row.kpi]
+    windows = seen.picture.windows.get((row.kpi, row.entity), ())
+    every = tuple(_trend(kpi, window) for window in windows)
+    return KpiFacts(row, kpi.bound, kpi.definition, every, tuple(drawn(kpi, windows)))
+
+
+def _watchers(seen: PolicyAndWindows) -> Iterator[WatcherFacts]:
+    for state in seen.outcome.states:
+        hook = seen.policy.hooks[state.hook_id]
+        yield WatcherFacts(
+            hook=hook.id,
+            kpi=hook.kpi.name,
+            entity=state.entity,
+            state=state.colour,
+            counts_as_red=state.counts_as_red,
+            must_have=hook.must_have,
+            why=state.why,
+            action=hook.action,
+            owner=hook.kpi.owner,
+            runbook=hook.runbook,
+        )
+
+
+def _lag(seen: PolicyAndWindows, kpi: Kpi) -> Iterator[LagFacts]:
+    for (kpi_id, entity), windows in sorted(seen.picture.windows.items()):
+        if kpi_id != kpi.id or entity == WHOLE:
+            continue
+        newest = windows[0]
+        value = None if newest.value is None else float(newest.value)
+        yield LagFacts(
+            table=entity,
+            value=value,
+            missed=not on_target(kpi, value),
+            samples=newest.samples,
+            window_end=newest.window_end,
+            trend=tuple(drawn(kpi, windows)),
+        )

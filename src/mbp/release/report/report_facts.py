@@ -17,7 +17,7 @@ from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.quality.coverage.documentation_coverage import CoverageJudgement
-from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.gate.gate_report import GateReport
 
 NOT_MEASURED, UNREADABLE = Verdict.NOT_MEASURED, "cannot be read"
 OTHER_FORM = "not judged here"
@@ -185,9 +185,7 @@ class Facts:
     coverage: CoverageJudgement | Absence
     exercises: Sequence[Mapping[str, Any]] | Absence
     waivers: WaiversFacts | Absence
-    privacy: Sequence[MeasurementFacts]
-    security: Sequence[MeasurementFacts]
-    measurements: Sequence[MeasurementFacts] | Absence
+    measurements: Sequence[MeasurementFacts]
     files: frozenset[str]
     folder_to_root: str
 
@@ -201,10 +199,3 @@ class Facts:
             for result in self.gate.results
             if result.verdict == Verdict.NOT_MEASURED and result.area != SIGN_OFF_AREA
         ]
-
-    @property
-    def sign_offs(self) -> Sequence[CheckResult]:
-        """The checks that ask for a signature."""
-        if isinstance(self.gate, Absence):
-            return ()
-        return [result for result in self.gate.results if result.area == SIGN_OFF_AREA]

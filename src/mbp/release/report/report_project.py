@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,16 +167,16 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
     )
 
 
-def measurements(root: Path, judge: Judge) -> tuple[MeasurementFacts, ...]:
-    """Every report in target/evidence, by name.
+def measurements(
+    root: Path, demanded: Mapping[str, str], judge: Judge
+) -> tuple[MeasurementFacts, ...]:
+    """Every measurement that the gate demands or that is in target/evidence, by name: a missing one is shown.
 
-    Raises:
-        MbpError: there is none.
+    Args:
+        demanded: measurement -> the command that makes it.
     """
-    names = envelope.names(root)
-    if not names:
-        raise envelope.NoEvidenceError("no evidence yet", fix="run `mbp build`")
-    return tuple(measurement(root, name, judge, "") for name in names)
+    names = sorted({*demanded, *envelope.names(root)})
+    return tuple(measurement(root, name, judge, demanded.get(name, "")) for name in names)
 
 
 def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFacts:

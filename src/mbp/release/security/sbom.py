@@ -21,7 +21,7 @@ from mbp.core.files import write_text
 from mbp.core.moments import today
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
-from mbp.release.security.licence_names import expression_of
+from mbp.release.security.licences import expression_of
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.part_result import PartResult, judged
 from mbp.release.security.security_policy import SecurityPolicy

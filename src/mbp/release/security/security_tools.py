@@ -124,11 +124,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
 
     name = policy.secrets["baseline"]
     try:
-        files = [
-            name_of_file
-            for name_of_file in git(root, "ls-files", "-z").split("\0")
-            if name_of_file and name_of_file != name
-        ]
+        files = [file for file in git(root, "ls-files", "-z").split("\0") if file and file != name]
     except MbpError:
         return unmeasured("secrets", "git does not say which files are tracked")
     files = [file for file in files if (root / file).is_file()]

@@ -2,11 +2,11 @@
 
 from mbp.contracts.gates import ROLES
 from mbp.core.canonical_json import canonical
-from mbp.release.signing.keygen import sign
 from mbp.release.signing.signature_verification import (
     SignatureRefused,
     Verified,
     fingerprint_of,
+    sign,
     verify_signature,
 )
 from mbp.release.signing.signers import NAMESPACE, AllowedSigners

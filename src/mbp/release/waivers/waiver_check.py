@@ -1,15 +1,17 @@
-"""Which waivers hold, and why the others do not: every reason is a finding with its fix."""
+"""Which waivers hold and why the others do not (each reason is a finding with its fix); what valid ones let through."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import exception_findings
+from mbp.contracts.registry.registry_check import check_all, forbidden
+from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.waiver import (
     APPROVERS,
     FOLDER,
@@ -82,11 +84,7 @@ class Waivers:
         names = {Path(place).stem for place in self.checked if place != FOLDER}
         if only is not None and only not in names:
             raise MbpError(f"no waiver {only!r}", path=FOLDER, fix=did_you_mean(only, names))
-        wanted = [
-            judged_waiver
-            for judged_waiver in self.judged
-            if only in (None, judged_waiver.waiver.id)
-        ]
+        wanted = [judged for judged in self.judged if only in (None, judged.waiver.id)]
         places = [place for place in self.checked if only in (None, Path(place).stem)]
         return Suite(
             "mbp waiver check",
@@ -279,3 +277,33 @@ def _finding(waiver: Waiver, code: str, key: str, message: str, fix: str = "") -
     if code == "waiver_form":
         return form_finding(waiver.path, line, waiver.id, message, None)
     return Finding(code, message, waiver.path, line, waiver.id, fix or RULES[code].fix)
+
+
+def check_waived(
+    root: Path, names: Sequence[str], ref: str | None, *, today: date, now: datetime
+) -> list[Checked]:
+    """`check_all`, with forbidden changes let through until their valid waivers expire.
+
+    Args:
+        now: in UTC.
+
+    Raises:
+        MbpError: as `check_all`, or something blocks and the waivers cannot be judged.
+    """
+    checkeds = check_all(root, names, ref, today=today)
+    if not any(judged.blocks for checked in checkeds for judged in checked.judged):
+        return checkeds
+    waivers = valid_waivers(root, now, changes=forbidden(checkeds))
+    return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)
+
+
+def waived_rules(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the rules that carry a valid waiver now; none when the waivers cannot be read."""
+    if not rule_ids:
+        return frozenset()
+    try:
+        waivers = valid_waivers(root, datetime.now(UTC))
+    except MbpError:
+        return frozenset()
+    covering = {rule_id: waivers.for_rule(rule_id) for rule_id in rule_ids}
+    return frozenset(name for name, waiver in covering.items() if waiver and waiver.covers(0))

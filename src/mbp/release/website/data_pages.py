@@ -15,10 +15,12 @@ from mbp.contracts.semantics import load_semantics
 from mbp.core.markdown import code, inline
 from mbp.core.templates import templates
 from mbp.core.verdict import RELEASING, Verdict
+from mbp.operate.semantic.calibration import reliability_diagram
 from mbp.release.report.report_page import charts, instant
 from mbp.release.report.report_project import registry
 from mbp.release.website.diagram import diagram, relationships
 from mbp.release.website.site_facts import RUNS, RecordedState, RuleHealth
+from mbp.release.website.site_lineage import by_table
 
 FOLDER = "datasets"
 BROKEN = (Verdict.FAIL, Verdict.WARN)
@@ -61,7 +63,7 @@ def data_pages(root: Path, live: RecordedState) -> dict[str, str]:
             "kpis.md.j2",
             live=live,
             charts=charts(live.watch) if live.watch else {},
-            diagram=_reliability(live),
+            diagram=reliability_diagram(live.calibration) if live.calibration else "",
         ),
         "diagram.md": _filled("diagram.md.j2", diagram=diagram(contracts), links=links),
         "glossary.md": _filled("glossary.md.j2", terms=ordered),
@@ -87,18 +89,6 @@ def _tables(
         }
 
 
-def _reliability(live: RecordedState) -> str:
-    bins = live.calibration
-    if not bins:
-        return ""
-    template = templates("mbp.release.website").get_template("reliability.svg.j2")
-    return template.render(
-        bins=bins,
-        horizons=sorted({each.horizon_hours for each in bins}),
-        most=max(each.forecasts for each in bins),
-    )
-
-
 def dataset_table(root: Path) -> str:
     """The datasets, for the home page."""
     return _filled("dataset_table.md.j2", contracts=load_contracts(root)).rstrip("\n")
@@ -107,6 +97,10 @@ def dataset_table(root: Path) -> str:
 def _filled(template: str, **values: Any) -> str:
     environment = templates("mbp.release.website", extensions=["jinja2.ext.do"])
     environment.filters.update(
-        inline=inline, code=code, instant=instant, one_block=lambda text: text.replace("\n", "")
+        by_table=by_table,
+        inline=inline,
+        code=code,
+        instant=instant,
+        one_block=lambda text: text.replace("\n", ""),
     )
     return environment.get_template(template).render(folder=FOLDER, **values)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
+from mbp.operate.semantic.calibration import Bin, calibration
 from mbp.quality.monitor import monitor_view
 from mbp.quality.monitor.record import TABLE
+from mbp.release.report.report_collect import watch_facts
 from mbp.release.report.report_facts import WatchFacts
-from mbp.release.report.trends import watch_facts
+from mbp.release.website.site_lineage import Lineage
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.relations import exists, query
@@ -22,7 +24,6 @@ from mbp.warehouse.relations import exists, query
 RUNS = 30
 SIGNS = {Verdict.PASS: "●", Verdict.WARN: "◐", Verdict.FAIL: "✕"}
 UNKNOWN = "○"
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,6 @@ class RuleHealth:
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Forecasts of one horizon in one tenth of the scale, against what came true.
-
-    Attributes:
-        forecast: mean of them.
-        outcome: share of them that ended in YES.
-    """
-
-    horizon_hours: int
-    forecast: float
-    outcome: float
-    forecasts: int
-
-
-@dataclass(frozen=True)
 class RecordedState:
     """What the pages show of a warehouse; every part may be absent, and says why.
 
@@ -79,6 +65,7 @@ class RecordedState:
     watch: WatchFacts | None
     watch_absent: str
     calibration: Sequence[Bin]
+    lineage: Lineage = field(default_factory=Lineage)
 
 
 def absent(why: str) -> RecordedState:
@@ -101,7 +88,7 @@ def look(root: Path, target: str | None) -> RecordedState:
         with connect(root, chosen, read_only=True) as warehouse:
             rules = _rules(states, _runs(warehouse))
             anomalies = _anomalies(warehouse)
-            bins = _calibration(warehouse)
+            bins = calibration(warehouse)
     except MbpError as error:
         why = f"{error.what}. Fix: {error.fix or 'run `mbp build`, then `mbp quality record`'}"
     watch, watch_why = None, ""
@@ -164,17 +151,3 @@ def _anomalies(warehouse: Warehouse) -> Sequence[Mapping[str, Any]]:
         name,
     )
     return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _calibration(warehouse: Warehouse) -> Sequence[Bin]:
-    name = "semantic.sem_calibration"
-    if not exists(warehouse, *name.split(".")):
-        return ()
-    _, rows = query(
-        warehouse,
-        "select horizon_hours, avg(price), avg(cast(outcome as double precision)), count(*)"
-        f" from {name} where price is not null"
-        f" group by horizon_hours, least(floor(price * {BINS}), {BINS - 1}) order by 1, 2",
-        name,
-    )
-    return [Bin(int(row[0]), float(row[1]), float(row[2]), int(row[3])) for row in rows]

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mbp.core.paths import shown
 from mbp.operate.build import DOCS_PAGE
 from mbp.release.website.mkdocs_hooks import LIVE
 from mbp.release.website.site_facts import RecordedState, look
+from mbp.release.website.site_lineage import Lineage
 from mbp.runs.dbt_process import target_path
 
 CONFIG = "mkdocs.yml"
@@ -28,11 +30,14 @@ MARK = ".mbp_site"
 FROM_BESIDE, FROM_WITHIN = "](site/", "]("
 
 
-def write_site(root: Path, folder: Path, target: str | None = None) -> int:
+def write_site(
+    root: Path, folder: Path, target: str | None = None, known: Lineage | None = None
+) -> int:
     """Writes every page; what was there before is replaced. The number of pages.
 
     Args:
         target: whose warehouse the pages of health and KPIs read; what cannot be read is said there.
+        known: what columns and metrics are computed from; pages leave out what is not in it.
 
     Raises:
         MbpError: dbt docs were not generated, or are not of these contracts; a document is wrong (a broken link, say);
@@ -47,7 +52,8 @@ def write_site(root: Path, folder: Path, target: str | None = None) -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
             fresh = Path(scratch) / "fresh"
-            _build(root, fresh, dbt_docs, look(root, target))
+            live = replace(look(root, target), lineage=known or Lineage())
+            _build(root, fresh, dbt_docs, live)
             (fresh / MARK).write_text("made by `mbp docs site`; it is replaced as a whole\n")
             if folder.exists():
                 folder.rename(Path(scratch) / "replaced")

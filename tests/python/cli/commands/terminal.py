@@ -46,7 +46,7 @@ def on_a_terminal(
     words: Sequence[str],
     typed: Sequence[tuple[str, str]] = (),
     more: Mapping[str, str] | None = None,
-    seconds: float = 60.0,
+    seconds: float = 240.0,
 ) -> str:
     """All that appears on a terminal.
 
@@ -84,5 +84,5 @@ def on_a_terminal(
         os.close(leader)
         if process.poll() is None:
             process.terminate()
-        process.wait(10)
+        process.wait(60)
     return seen

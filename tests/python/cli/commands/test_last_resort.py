@@ -235,7 +235,7 @@ def test_ctrl_c_ends_the_loop_of_the_watch(project_root: Path, state: Path) -> N
     assert (code, lines[-1]) == (130, "mbp: interrupted")
 
 
-@pytest.mark.parametrize("words", [["build"], ["dbt", "seed"]])
+@pytest.mark.parametrize("words", [["build"], ["dbt", "seed"]], ids=" ".join)
 def test_ctrl_c_in_the_middle_of_dbt(project_root: Path, state: Path, words: list[str]) -> None:
     settings = {
         "MBP_STATE_DIR": str(state),

@@ -45,9 +45,11 @@ def test_on_a_terminal_a_line_moves_and_what_is_done_stays(
     program.write_text(LIVING)
     seen = on_a_terminal(project_root, [command([])[0], str(program)])
     assert ESCAPE in seen
-    assert "reading [bold]quotes[/bold] (0." in seen, "the step stays, as it was told"
+    assert re.search(r"reading \[bold\]quotes\[/bold\] \(\d+\.", seen), (
+        "the step stays, as it was told"
+    )
     assert "of 100 faults" in seen
-    assert "proving (0." in seen
+    assert re.search(r"proving \(\d+\.", seen)
     assert seen.rstrip().endswith("the result")
 
 

@@ -14,9 +14,7 @@ import pytest
 
 from lab.postgres_server import PostgresServer
 from mbp.cli.doctor import Examination, examine
-from mbp.cli.doctor.machine import MEBIBYTE, Machine, installed_version
-from mbp.cli.doctor.machine_checks import MachineCheck
-from mbp.cli.doctor.servers import CHECKS
+from mbp.cli.doctor.machine import CHECKS, MEBIBYTE, Machine, MachineCheck, installed_version
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect

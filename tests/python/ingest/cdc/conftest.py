@@ -121,7 +121,7 @@ def pair(
         found = Pair(project_root, request.param, market_server, source)
         yield found
     # The slot belongs to the cluster, not to the database; a reader that was killed may still hold it.
-    for _ in range(100):
+    for _ in range(1200):
         administrator = MarketSource(
             market_server.host,
             market_server.port,

@@ -106,7 +106,7 @@ def test_a_reader_that_is_killed_loses_and_repeats_nothing(pair: Pair) -> None:
             seed += 1
         process.kill()
         process.wait()
-    for _ in range(100):
+    for _ in range(1200):
         slot = slot_state(pair.source)
         if slot is None or not slot["active"]:
             break
@@ -221,21 +221,34 @@ def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:
     pair.reconciles()
 
 
-def test_a_duckdb_file_that_is_held_is_waited_for(pair: Pair) -> None:
+@pytest.mark.parametrize("pair", ["duckdb"], indirect=True)
+def test_a_duckdb_file_that_is_held_is_waited_for(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair.execute(market.quotes(1, 5))
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "import duckdb, os, sys, time; held = duckdb.connect(os.environ['MBP_DUCKDB_PATH']);"
-            " print('held', flush=True); time.sleep(2)",
+            "import duckdb, os, sys; held = duckdb.connect(os.environ['MBP_DUCKDB_PATH']);"
+            " print('held', flush=True); sys.stdin.readline()",
         ],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    assert holder.stdout is not None
-    holder.stdout.readline()
-    pair.read()
-    holder.wait()
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        waited: list[float] = []
+
+        def pause(seconds: float) -> None:
+            waited.append(seconds)
+            if holder.poll() is None:
+                holder.communicate("go\n")
+
+        monkeypatch.setattr("mbp.ingest.cdc.sink.time.sleep", pause)
+        pair.read()
+    assert waited
     pair.reconciles()
 
 

@@ -221,7 +221,7 @@ def test_a_transaction_that_is_open_at_the_snapshot_wins_over_it(harness: Harnes
 
 
 def wait_for_a_slot_that_waits(pair: Pair, holder: psycopg2.extensions.connection) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     with holder.cursor() as cursor:
         cursor.execute("select pg_current_xact_id()::text")
         ((number,),) = cursor.fetchall()

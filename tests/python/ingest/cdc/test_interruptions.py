@@ -23,6 +23,9 @@ from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
 
+# Of what happens at once on an idle machine.
+DEADLINE = 120
+
 
 @contextmanager
 def running(pair: Pair) -> Iterator[subprocess.Popen[str]]:
@@ -39,11 +42,11 @@ def running(pair: Pair) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(30)
+        process.wait(DEADLINE)
 
 
-def wait_for(question: Callable[[], bool], seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(question: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:
             if question():
@@ -71,7 +74,7 @@ def test_connections_that_are_cut_are_made_again(pair: Pair) -> None:
             wait_for(has(pair, 10 + 10 * number))
         assert process.poll() is None
         process.terminate()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, said
     assert said.count("interrupted, trying again") >= 3
     assert str(pair.source.password) not in said
@@ -94,7 +97,7 @@ def test_a_source_that_is_not_there_at_the_beginning_is_a_mistake(pair: Pair) ->
     begun = time.monotonic()
     with pytest.raises(MbpError, match=r"cannot be reached.*MBP_SOURCE_HOST") as caught:
         pair.read()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert "secret" not in str(caught.value)
 
 
@@ -211,7 +214,7 @@ def test_no_stop_leaves_the_slot_ahead_of_the_warehouse(pair: Pair, stops: int) 
                 if number % 2:
                     wait_for(has(pair, number + 1))
                 process.send_signal(how[number % len(how)])
-                _, said = process.communicate(timeout=30)
+                _, said = process.communicate(timeout=DEADLINE)
             assert process.returncode != 2, said
             assert is_behind(pair)
         pair.read()
@@ -228,7 +231,7 @@ def test_a_source_that_restarts_politely_does_not_wait_and_is_read_on(pair: Pair
             began = time.monotonic()
             pair.server.restart()
             # Its own limit for a reader that does not confirm everything is a minute.
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 45
             wait_for(lambda: is_behind(pair))
             pair.execute(market.quotes(10 * number + 10, 1))
         wait_for(has(pair, 4))
@@ -243,7 +246,7 @@ def test_a_reader_that_is_asked_to_stop_ends_well(pair: Pair, when: str) -> None
     with running(pair) as process:
         wait_for(streams(pair) if when == "while it streams" else lambda: handles(process.pid))
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, said
     assert "position" in said
     assert str(pair.source.password) not in said

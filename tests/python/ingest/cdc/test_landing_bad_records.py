@@ -16,9 +16,8 @@ from typer.testing import CliRunner
 
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import bounds
 from mbp.ingest.cdc.debezium_records import Converter, read_json
-from mbp.ingest.cdc.debezium_values import RefusedRecordError, exact_text
+from mbp.ingest.cdc.debezium_values import MOST_MILLISECONDS, RefusedRecordError, exact_text
 from tests.python.ingest.cdc.test_landing import Place, place, quote
 
 __all__ = ["place"]  # the fixture
@@ -92,7 +91,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no position": (text(quote("bad", __source_lsn=None)), "__source_lsn or"),
     "a position beyond 63 bits": (text(quote("bad", 1 << 63)), "__source_lsn is not a number"),
     "a commit in the year 300000": (
-        text(quote("bad", __source_ts_ms=bounds.MILLISECONDS + 1)),
+        text(quote("bad", __source_ts_ms=MOST_MILLISECONDS + 1)),
         "__source_ts_ms is not a number",
     ),
     "a table that is not a name": (text(quote("bad", __table=["quotes"])), "__table is not a name"),

@@ -15,7 +15,7 @@ from mbp.contracts.alarm_limits import FILE, THRESHOLDS, Limits, load_limits
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.watched import WatchedCapture, alarms, read_watched
 from mbp.ingest.initialise import initialise
-from mbp.operate.hooks.cdc_alarms import samples
+from mbp.operate.hooks.alarming import samples
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 from tests.python.ingest.cdc import market

@@ -34,6 +34,8 @@ from mbp.operate.hooks.decide import Colour, Decision, State
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 
+# Of an answer that comes at once on an idle machine.
+PATIENCE = 60
 COLUMNS = [
     ("quote_id", "text"),
     ("market_id", "text"),
@@ -168,7 +170,7 @@ def echo() -> Iterator[tuple[str, int]]:
 
 def dialled(proxy: Proxy) -> socket.socket:
     one = socket.create_connection(proxy.address)
-    one.settimeout(2)
+    one.settimeout(PATIENCE)
     return one
 
 
@@ -199,12 +201,11 @@ def test_a_network_that_stalls_loses_nothing(echo: tuple[str, int]) -> None:
         one = dialled(proxy)
         assert asked(one) == b"hello"
         proxy.stall()
-        time.sleep(0.1)
         one.settimeout(0.3)
         with pytest.raises(TimeoutError):
             asked(one, b"late")
         proxy.restore()
-        one.settimeout(2)
+        one.settimeout(PATIENCE)
         assert one.recv(1000) == b"late"
 
 
@@ -214,18 +215,17 @@ def test_only_replication_streams_are_delayed(echo: tuple[str, int]) -> None:
         assert asked(stream, REPLICATION) == REPLICATION
         proxy.delay(0.5)
         begun = time.monotonic()
-        assert asked(other) == b"hello"
-        assert time.monotonic() - begun < 0.4
         assert asked(stream) == b"hello"
         assert time.monotonic() - begun >= 0.5
         # What waits comes at once when the delay ends.
-        proxy.delay(60)
+        proxy.delay(600)
         stream.sendall(b"waits")
+        assert asked(other) == b"hello"
         stream.settimeout(0.3)
         with pytest.raises(TimeoutError):
             stream.recv(1000)
         proxy.restore()
-        stream.settimeout(2)
+        stream.settimeout(PATIENCE)
         assert stream.recv(1000) == b"waits"
 
 
@@ -253,9 +253,9 @@ def test_load_reaches_the_source_and_tells_what_is_wrong(
     market.execute(postgres_server, postgres_database, *statements)
     with (
         pytest.raises(psycopg2.Error, match="ON CONFLICT"),
-        Load(postgres_server, postgres_database, 1),
+        Load(postgres_server, postgres_database, 1) as load,
     ):
-        time.sleep(1)
+        load.thread.join(PATIENCE)
 
 
 def result(**changes: Any) -> ScenarioResult:

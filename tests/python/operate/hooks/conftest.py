@@ -148,7 +148,7 @@ def alertmanager(project_root: Path, tmp_path: Path) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(100):
+        for _ in range(600):
             try:
                 if requests.get(f"{url}/-/ready", timeout=1).ok:
                     break
@@ -157,4 +157,4 @@ def alertmanager(project_root: Path, tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

@@ -10,8 +10,7 @@ from jsonschema import Draft201909Validator
 
 from mbp.core.errors import MbpError
 from mbp.core.state import StateFolder
-from mbp.operate.hooks.chat import KINDS, slack, teams
-from mbp.operate.hooks.outbox import CHAT, deliver, endpoints, pending, put
+from mbp.operate.hooks.outbox import CHAT, KINDS, deliver, endpoints, pending, put, slack, teams
 from tests.python.operate.hooks.receiver import receiver
 
 FACTS: dict[str, Any] = {

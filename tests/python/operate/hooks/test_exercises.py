@@ -11,7 +11,7 @@ import pytest
 from mbp.contracts.exercises import FILE, load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.coverage import exercised_hooks
+from mbp.operate.hooks.hook_coverage import exercised_hooks
 from mbp.runs import envelope
 
 

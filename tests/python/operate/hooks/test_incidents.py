@@ -16,9 +16,8 @@ from mbp.core.errors import MbpError
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.state import StateFolder
 from mbp.operate.hooks.actions import incident, notices
-from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
-from mbp.operate.hooks.incidents import find_incident
+from mbp.operate.hooks.incidents import causes, find_incident
 from mbp.operate.hooks.outbox import ALERTMANAGER
 from mbp.release.documents.markdown_body import runbook_steps
 from mbp.runs import envelope

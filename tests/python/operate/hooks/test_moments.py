@@ -29,7 +29,7 @@ from mbp.core.state import StateFolder
 from mbp.ingest.cdc.capture_status import heartbeat
 from mbp.ingest.cdc.watched import SeenReader, WatchedCapture, alarms
 from mbp.operate.degrade import switch
-from mbp.operate.hooks import coverage
+from mbp.operate.hooks import hook_coverage as coverage
 from mbp.operate.hooks.alarming import _since
 from mbp.operate.hooks.decide import decide
 from mbp.operate.hooks.exposition import exposition

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.operate.hooks.to_cover import Collected, demand_coverage
+from mbp.operate.hooks.hook_coverage import Collected, demand_coverage
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 

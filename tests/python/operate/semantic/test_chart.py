@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.operate.semantic.calibration import Bin
 from mbp.operate.semantic.metric_chart import in_terminal, save
 from mbp.operate.semantic.query import Answer
 
@@ -33,6 +34,23 @@ BY_HORIZON = Answer(
 )
 
 
+CALIBRATION = replace(
+    BY_HORIZON, bins=(Bin(1, 0.25, 0.2, 40), Bin(1, 0.75, 0.8, 1), Bin(24, 0.5, 1.0, 3))
+)
+
+
+def test_forecasts_are_a_reliability_diagram_with_their_numbers(tmp_path: Path) -> None:
+    text = in_terminal(CALIBRATION)
+    assert "share that came true" in text
+    assert "1 h, 41 forecasts" in text
+    assert "    1 h: forecast 0.750, 80% came true, 1 forecast\n" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    save(CALIBRATION, tmp_path / "chart.svg")
+    drawn = (tmp_path / "chart.svg").read_text()
+    assert drawn.count("<circle") == 3
+    assert "24 h before the end, 3 forecasts" in drawn
+
+
 def test_lines_over_time_fit_a_terminal() -> None:
     text = in_terminal(OVER_TIME)
     lines = text.splitlines()
@@ -51,7 +69,7 @@ def test_anything_else_is_bars() -> None:
     assert sum(heights) > 20
 
 
-@pytest.mark.parametrize("answer", [OVER_TIME, BY_HORIZON])
+@pytest.mark.parametrize("answer", [OVER_TIME, BY_HORIZON, CALIBRATION])
 def test_a_file_holds_all_that_it_needs(answer: Answer, tmp_path: Path) -> None:
     page, picture, drawing = (tmp_path / f"chart.{end}" for end in ("html", "png", "svg"))
     for path in (page, picture, drawing):

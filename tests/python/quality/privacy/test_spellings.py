@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import quopri
 import re
 import string
 import time
@@ -133,7 +132,7 @@ def test_telephones(form: str, policy: PrivacyPolicy, random: Random) -> None:
     "line",
     [
         "{ip}:8080", "[{ip}]", "{ip}/32", "from {ip}, port 22", "{ip}-{other}", "({ip})", "::ffff:{ip}", "http://{ip}/x",
-        "ip-{dashed}.compute.internal.provedor.net", "{dashed}.dsl.provedor.net.br", "ip={padded}", "login {ip}.",
+        "ip={padded}", "login {ip}.",
     ],
 )  # fmt: skip
 def test_addresses_of_hosts(line: str, policy: PrivacyPolicy) -> None:
@@ -141,19 +140,9 @@ def test_addresses_of_hosts(line: str, policy: PrivacyPolicy) -> None:
     values = {
         "ip": ".".join(map(str, octets)),
         "other": ".".join(map(str, (189, 40, 77, 250))),
-        "dashed": "-".join(map(str, octets)),
         "padded": ".".join(f"{one:03}" for one in octets),
     }
     assert kinds(line.format(**values), policy) == {"ip"}
-
-
-@pytest.mark.parametrize(
-    "form",
-    ["{l} [at] {d}.net", "{l}(at){d}(dot)net", "{l} arroba {d} ponto com ponto br", "{l}[arroba]{d}.com.br",
-     "{l} (a) {d}.net"],
-)  # fmt: skip
-def test_mailboxes_that_are_spelled_out(form: str, policy: PrivacyPolicy) -> None:
-    assert kinds(form.format(l="ana.abreu", d="provedor"), policy) == {"email"}
 
 
 def base64_of(text: str) -> str:
@@ -170,7 +159,6 @@ ENCODINGS: dict[str, Spell] = {
     "0x": lambda text: "0x" + text.encode().hex(),
     "hexadecimal, apart": lambda text: text.encode().hex(" "),
     "percent": lambda text: "".join(f"%{ord(one):02X}" for one in text),
-    "quoted-printable": lambda text: "".join(f"={ord(one):02X}" for one in text),
     "JSON": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
     "Python": lambda text: "".join(f"\\x{ord(one):02x}" for one in text),
     "HTML": lambda text: "".join(f"&#{ord(one)};" for one in text),
@@ -186,7 +174,6 @@ TWICE = [
         "percent",
         "JSON",
         "HTML",
-        "quoted-printable",
     )
     for inner in (
         "base64",
@@ -195,7 +182,6 @@ TWICE = [
         "percent",
         "JSON",
         "HTML",
-        "quoted-printable",
     )
 ]
 
@@ -219,11 +205,10 @@ def test_encodings_of_encodings(
     assert kinds(f"payload {text} end", policy) == {"cpf"}
 
 
-def test_mail_and_json_as_their_libraries_write_them(policy: PrivacyPolicy, random: Random) -> None:
+def test_json_addresses_and_html_as_their_libraries_write_them(
+    policy: PrivacyPolicy, random: Random
+) -> None:
     cpf = grouped(3, 3, 3, 2, by=".")(number("cpf", random))
-    mail = quopri.encodestring(f"Olá, seu CPF é{' muito' * 12} {cpf[:5]}".encode()).decode()
-    soft = f"{mail}=\n{cpf[5:]} obrigado =C3=A9\n"
-    assert kinds(soft, policy) == {"cpf"}
     assert kinds(json.dumps(json.dumps({"documento": cpf})), policy) == {"cpf"}
     assert kinds(quote(quote(f"cpf={cpf}&x=1", safe=""), safe=""), policy) == {"cpf"}
     assert kinds(html.escape(html.escape(f"<a title='{cpf}'>")), policy) == {"cpf"}
@@ -398,9 +383,6 @@ def test_numbers_of_two_cells_are_no_document(random: Random, policy: PrivacyPol
     plain = re.sub(r"\D", "", digits)
     rows = f"page,count,p75,tax\na,{plain[:2]},{plain[2:5]}.{plain[5:]},x\n"
     assert scan_text(rows, "kpi.csv", policy) == []
-    assert (
-        scan_text(rows.replace(",x", ",<=200"), "kpi.csv", policy) == []
-    )  # as quoted-printable too
     assert [
         value.kind for value in scan_text(f"page,count,tax\na,3,{digits}\n", "kpi.csv", policy)
     ] == ["cnpj"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.release.ci.steps import BASE_COMMIT, STEPS
+from mbp.release.ci.step_reports import BASE_COMMIT, STEPS
 
 HEAD = "a" * 40
 BASE = "b" * 40

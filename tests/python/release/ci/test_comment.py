@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lab.corpora.random_values import cpf
 from mbp.cli import main as cli
 from mbp.release.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
-from mbp.release.ci.steps import STEPS
+from mbp.release.ci.step_reports import STEPS
 from tests.python.release.ci import reports
 from tests.python.release.ci.reports import BASE, CHANGE, FINDING, HEAD, Run
 

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from mbp.contracts.gates import load_gate
 from mbp.core.paths import project_root as find_project_root
-from mbp.release.ci.steps import STEPS
+from mbp.release.ci.step_reports import STEPS
 from mbp.release.documents.command_lines import objection_to_call
+from mbp.release.gate.all_rules import RULES
 
 ROOT = find_project_root(Path(__file__).parent)
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -192,6 +194,29 @@ def test_the_pull_request_runs_the_steps_that_the_comment_expects() -> None:
     ]
     pairs = [found.group(1) if found else None for found in commands]
     assert pairs[0::2] == pairs[1::2]
+
+
+def test_every_check_of_the_gate_is_made_at_a_merge() -> None:
+    """Its command runs in a step; or it is judged by the gate itself, which runs there; or no machine can make it."""
+    text = "\n".join(shell.text for shell in shells() if shell.file == "pull_request")
+    text += "".join(path.read_text() for path in (*SCRIPTS, ROOT / "scripts/lint"))
+    text += (ROOT / "Makefile").read_text().replace("$(BIN)/", "")
+    commands = re.sub(r'"|\$mbp|\$bin/', lambda found: {"$mbp": "mbp"}.get(found[0], ""), text)
+    assert "mbp gate M2" in commands
+    gate = load_gate(ROOT, "M2", RULES)
+    missing = [
+        check.id
+        for check in gate.checks
+        if "evidence" in check.source
+        # `security rehearse` runs every part of `security run`, on servers of its own.
+        and not re.search(
+            check.command.partition(" --target")[0].replace(
+                "security run", "security (run|rehearse)"
+            ),
+            commands,
+        )
+    ]
+    assert missing == []
 
 
 def test_expressions_reach_the_shell_by_the_environment_alone() -> None:

@@ -13,8 +13,8 @@ import pytest
 from mbp.core.reporting import Finding
 from mbp.release.documents import DocumentReport
 from mbp.release.documents.document_checks import judge, read_documents
+from mbp.release.documents.document_findings import NamedThings
 from mbp.release.documents.markdown_body import Document, read_document
-from mbp.release.documents.named_things import NamedThings
 
 TODAY = date(2026, 11, 25)
 PARTS = ("contracts", "docs", "lab", "macros", "models", "scripts", "src", "tests")

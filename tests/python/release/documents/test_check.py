@@ -15,9 +15,8 @@ from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.release.documents import DocumentReport, check_documents
 from mbp.release.documents.document_checks import judge
-from mbp.release.documents.document_codes import RULES
+from mbp.release.documents.document_findings import RULES, NamedThings
 from mbp.release.documents.markdown_body import Document
-from mbp.release.documents.named_things import NamedThings
 from mbp.runs import envelope
 from tests.python.release.documents.conftest import TODAY, Found, Spoil
 
@@ -30,7 +29,7 @@ GENERATED = "DOC-025"
 SPOILED = [
     (RUNBOOK, "---\nid: cdc_lag", "id: cdc_lag", "DOC-002", "no front matter"),
     (RUNBOOK, "status: active\n", "status: active\nstatus: draft\n", "DOC-002", "duplicate key"),
-    (RUNBOOK, "date: 2026-11-25", "date: 2026-13-25", "DOC-002", "not valid YAML"),
+    (RUNBOOK, "date: 2026-11-25", "date: 2026-13-25", "DOC-010", "is not a day"),
     (RUNBOOK, "owners: [DATA]", "owner: [DATA]", "DOC-003", "unknown key 'owner'"),
     (RUNBOOK, "status: active", "status: accepted", "DOC-003", "expected one of"),
     (RUNBOOK, "owners: [DATA]", "owners: []", "DOC-003", "expected at least one entry"),

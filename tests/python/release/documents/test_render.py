@@ -9,8 +9,12 @@ from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.release.documents.document_checks import render_documents, stale_documents
-from mbp.release.documents.document_pages import GENERATED, LOG_FILE
+from mbp.release.documents.document_checks import (
+    GENERATED,
+    LOG_FILE,
+    render_documents,
+    stale_documents,
+)
 from tests.python.release.documents.conftest import Spoil
 
 DECISION = "docs/adr/adr_001_dec_latency_slo.md"

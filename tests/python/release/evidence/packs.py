@@ -16,9 +16,9 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
 from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import loads, plain
-from mbp.release.evidence import archive
+from mbp.release.evidence.container import read_archive, write_archive
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import NAME, STATEMENT, describe
+from mbp.release.evidence.statement import NAME, STATEMENT, describe
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import FOLDER, sign_off
 from mbp.release.signing import canonical
@@ -212,7 +212,7 @@ def make_report() -> GateReport:
 
 
 def members_of(content: bytes) -> dict[str, bytes]:
-    return archive.read(content).contents
+    return read_archive(content).contents
 
 
 def start_of(content: bytes, name: str) -> int:
@@ -228,7 +228,7 @@ def changed(content: bytes, change: Callable[[dict[str, bytes]], object]) -> byt
     """The pack with other members, and nothing else made right."""
     members = members_of(content)
     change(members)
-    return archive.write(members)
+    return write_archive(members)
 
 
 def made_right(members: dict[str, bytes]) -> None:

@@ -23,7 +23,7 @@ from mbp.release.evidence import pack_build
 from mbp.release.evidence.makers import MAKERS, as_json
 from mbp.release.evidence.pack_build import Pack, seal, settled
 from mbp.release.evidence.pack_groups import FILE, load_groups
-from mbp.release.evidence.pack_manifest import NAME, STATEMENT
+from mbp.release.evidence.statement import NAME, STATEMENT
 from mbp.release.evidence.verify_pack import verify
 from mbp.runs import envelope
 from tests.python.release.evidence.packs import NOW, Release, group, measured, members_of

@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from mbp.release.evidence import dsse
+from mbp.release.evidence import statement as dsse
 from mbp.release.evidence.pack_build import Pack
-from mbp.release.evidence.pack_manifest import NAME, STATEMENT
+from mbp.release.evidence.statement import NAME, STATEMENT
 from tests.python.release.evidence.packs import COMMIT, Release, members_of
 
 
@@ -19,7 +19,7 @@ def test_the_encoding_is_that_of_the_specification() -> None:
     assert told == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
 
 
-ENVELOPE = dsse.write(b"{}", [dsse.Signature("key", "armoured")])
+ENVELOPE = dsse.write_envelope(b"{}", [dsse.Signature("key", "armoured")])
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ ENVELOPE = dsse.write(b"{}", [dsse.Signature("key", "armoured")])
     ],
 )
 def test_an_envelope_has_one_form(content: bytes) -> None:
-    assert dsse.read(ENVELOPE).payload == b"{}"
+    assert dsse.read_envelope(ENVELOPE).payload == b"{}"
     with pytest.raises(ValueError, match=r"."):
-        dsse.read(content)
+        dsse.read_envelope(content)
 
 
 def test_the_statement_is_a_verification_summary(go: Release, pack: Pack) -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.release.evidence import makers
-from mbp.release.evidence.evidence_tables import as_csv, relation
-from mbp.release.evidence.makers import Members, Work, files_below
+from mbp.release.evidence.makers import Members, Work, as_csv, files_below, relation
 from mbp.release.gate.gate_report import GateReport
 from tests.python.built import Built
 from tests.python.release.evidence.packs import Release, check

@@ -20,12 +20,12 @@ import pytest
 
 from mbp.contracts.gates import load_gate
 from mbp.core.errors import MbpError
-from mbp.release.evidence import agreement, archive
+from mbp.release.evidence import agreement, container
 from mbp.release.evidence import verify_pack as verifying
 from mbp.release.evidence.container import open_pack
 from mbp.release.evidence.demanded import WANT_A_PASS
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe, read
+from mbp.release.evidence.statement import GROUPS, NAME, STATEMENT, describe, read
 from mbp.release.evidence.verify_pack import Verification, verify
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.signing import canonical
@@ -501,14 +501,14 @@ def test_the_work_grows_with_the_pack_and_not_with_its_square(go: Release, tmp_p
 
 def test_members_that_share_their_bytes_are_refused() -> None:
     """Each entry of the directory leads to the same large member: memory would grow with the square."""
-    large = archive.write({"a": b"x" * 100_000})
+    large = container.write_archive({"a": b"x" * 100_000})
     start = large.rindex(b"PK\x01\x02")
     end = start + 46 + len("a")
     directory = large[start:end] * 1000
     count, size = (1000).to_bytes(2, "little") * 2, len(directory).to_bytes(4, "little")
     last = large[end : end + 8] + count + size + start.to_bytes(4, "little") + b"\0\0"
     with pytest.raises(ValueError, match="larger than the file"):
-        archive.read(large[:start] + directory + last)
+        container.read_archive(large[:start] + directory + last)
 
 
 def first_left_out(report: GateReport) -> GateReport:

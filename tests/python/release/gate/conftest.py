@@ -134,9 +134,15 @@ class Release:
                         for wanted in one.expect
                     },
                     "decisions": [
-                        {"hook": wanted.hook, "action": hooks.hooks[wanted.hook].action}
+                        {
+                            "hook": wanted.hook,
+                            "action": hooks.hooks[wanted.hook].action,
+                            "reason": wanted.reason,
+                            "detect_seconds": 60.0,
+                        }
                         for wanted in one.expect
                     ],
+                    "recover_seconds": 900.0 if one.recovers_at else None,
                     "mutants_killed": {"removed": True},
                     "source": envelope.source_digest(self.root),
                     "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -24,7 +24,7 @@ from mbp.operate.hooks.kpi_collect import schema_drift
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_report import CheckResult
 from mbp.release.gate.gate_run import judge
-from mbp.release.waivers.waiver_rules import waived_rules
+from mbp.release.waivers.waiver_check import waived_rules
 from mbp.release.website.site_facts import look
 from tests.python.measured import passed
 from tests.python.release.gate.conftest import TARGET, Release

@@ -168,9 +168,13 @@ def facts() -> made.Facts:
         waivers=made.WaiversFacts(
             (waiver, {**waiver, "id": "old", "valid": False, "reasons": ["expired"]}), ("x",)
         ),
-        privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not_measured")),
-        security=(measured("security_sbom", "fail"),),
-        measurements=(measured("build", "pass"), measured("broken", "cannot be read")),
+        measurements=(
+            measured("build", "pass"),
+            measured("broken", "cannot be read"),
+            measured("privacy_measure", "not_measured"),
+            measured("privacy_scan", "pass"),
+            measured("security_sbom", "fail"),
+        ),
         files=frozenset({"target/evidence/build.json", "docs/runbooks/cdc_lag.md"}),
         folder_to_root="..",
     )  # fmt: skip

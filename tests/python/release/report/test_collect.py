@@ -17,10 +17,9 @@ from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.measurements import KpiWindow
 from mbp.release.gate.gate_report import GateReport
-from mbp.release.report.report_collect import facts
+from mbp.release.report.report_collect import drawn, facts
 from mbp.release.report.report_facts import Absence, Facts
 from mbp.release.report.report_page import page
-from mbp.release.report.trends import drawn
 from mbp.runs import envelope
 from mbp.runs.dbt_process import environment
 from tests.python.built import Built
@@ -52,16 +51,16 @@ def look(root: Path, folder: Path) -> Facts:
 
 def test_what_is_missing_is_told_section_by_section(project_root: Path, nothing: Path) -> None:
     found = look(project_root, nothing)
-    for section in (found.watch, found.rules, found.coverage, found.exercises, found.measurements):
+    for section in (found.watch, found.rules, found.coverage, found.exercises):
         assert isinstance(section, Absence)
         assert section.fix
     # What needs no warehouse is told all the same.
     assert not isinstance(found.packs, Absence)
     assert not isinstance(found.registry, Absence)
     assert not isinstance(found.waivers, Absence)
-    assert {one.verdict for one in found.privacy} == {"not_measured"}
-    assert "security_sbom" in [one.name for one in found.security]
-    assert all("mbp " in one.fix for one in (*found.privacy, *found.security))
+    assert {one.verdict for one in found.measurements} == {"not_measured"}
+    assert {"privacy_scan", "security_sbom"} <= {one.name for one in found.measurements}
+    assert all("mbp " in one.fix for one in found.measurements)
     assert "not measured yet" in page(found)
 
 
@@ -91,7 +90,7 @@ def test_a_broken_measurement_does_not_vanish(
     (folder / "privacy_scan.json").write_text(text)
     (folder / "exercises.json").write_text(text)
     found = look(project_root, nothing)
-    assert verdict in [one.verdict for one in found.privacy]
+    assert verdict in [one.verdict for one in found.measurements]
     assert isinstance(found.exercises, Absence)
     assert found.exercises.word == "cannot be read"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,8 +17,7 @@ from mbp.core.reporting.chart import Point, line_chart
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.report import report_page as rendering
 from mbp.release.report.report_facts import Absence, Facts
-from mbp.release.report.report_page import marked, page
-from mbp.release.report.sections import sections
+from mbp.release.report.report_page import marked, page, sections
 from tests.python.release.report.sample import NOW, check, everywhere, facts, gate, measured
 
 ABSENT = ("gate", "watch", "packs", "registry", "rules", "coverage", "exercises", "waivers")
@@ -76,11 +78,10 @@ def test_a_section_without_source_says_so_and_how_to_fix_it(name: str) -> None:
 
 
 def test_nothing_measured_is_never_in_order() -> None:
-    empty = replace(
-        facts(), rules=(), exercises=(), gate=gate(), security=(measured("sbom", "not_measured"),)
-    )
+    unseen = (measured("sbom", "not_measured"),)
+    empty = replace(facts(), rules=(), exercises=(), gate=gate(), measurements=unseen)
     found = states(empty)
-    for name in ("rules", "exercises", "checklist", "security", "sign-offs"):
+    for name in ("rules", "exercises", "checklist", "measurements"):
         assert found[name] != "good", name
 
 
@@ -171,3 +172,20 @@ def test_a_chart_of_odd_values_stays_inside_its_frame(values: tuple[float | None
             assert 0 <= float(one.get(key, "0")) <= 360
         for key in ("y1", "y2", "cy"):
             assert 0 <= float(one.get(key, "0")) <= 132
+
+
+def test_without_a_browser_no_picture_is_taken_and_one_line_says_why(
+    project_root: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<p>page</p>")
+    done = subprocess.run(
+        [sys.executable, "scripts/screenshots.py", str(page), str(tmp_path / "images")],
+        cwd=project_root,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "screenshots: chromium is not installed: apt-get install chromium\n"

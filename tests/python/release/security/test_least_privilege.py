@@ -13,9 +13,7 @@ from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
 from mbp.ingest.cdc.market_source import setup_sql
 from mbp.ingest.initialise import statements
-from mbp.release.security.grants import read_grants
-from mbp.release.security.least_privilege import compare
-from mbp.release.security.live import asking, least_privilege
+from mbp.release.security.live import asking, compare, least_privilege, read_grants
 from mbp.release.security.security_policy import SecurityPolicy, load_security
 
 TABLES = captured_tables(project_root(Path(__file__).parent))

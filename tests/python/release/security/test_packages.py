@@ -14,8 +14,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.release.security import security_tools
-from mbp.release.security.licence_names import expression_of
-from mbp.release.security.licences import judge, licences
+from mbp.release.security.licences import expression_of, judge, licences
 from mbp.release.security.lock import installed, read_lock
 from mbp.release.security.sbom import bill, sbom
 from mbp.release.security.security_tools import audit

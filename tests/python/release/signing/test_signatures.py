@@ -176,13 +176,13 @@ def test_an_agent_signs_for_a_public_key(
     socket = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE) as agent:
         try:
-            for _ in range(100):
+            for _ in range(1200):
                 if socket.exists():
                     break
                 time.sleep(0.05)
             environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
             subprocess.run(
-                ["ssh-add", "-q", keys.private("sre")], env=environment, check=True, timeout=20
+                ["ssh-add", "-q", keys.private("sre")], env=environment, check=True, timeout=120
             )
             public = tmp_path / "only.pub"
             public.write_text(keys.public("sre"))

@@ -19,7 +19,7 @@ from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
 from mbp.release.waivers import valid_waivers
-from mbp.release.waivers.changes import check_waived
+from mbp.release.waivers.waiver_check import check_waived
 from mbp.release.waivers.write_waiver import new_waiver
 from waivers.conftest import EXERCISE, NOW, RULE, Project
 
@@ -178,7 +178,7 @@ def test_the_command_takes_waivers_into_account(monkeypatch: pytest.MonkeyPatch)
         calls.append({"root": root, "names": names, "ref": ref, **more})
         return [Checked("mbp_quotes", "1.0.0", "FULL", (), (), "none", "1.0.0", ())]
 
-    monkeypatch.setattr("mbp.release.waivers.changes.check_waived", check)
+    monkeypatch.setattr("mbp.release.waivers.waiver_check.check_waived", check)
     assert mbp("contracts", "check", "mbp_quotes").exit_code == 0
     (call,) = calls
     assert call["now"].tzinfo is UTC

@@ -96,6 +96,41 @@ def test_no_page_scrolls_sideways(tab: Page, site: Path, width: int) -> None:
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+TABLES = """all => all.map(table => {
+    const frame = table.closest(".md-typeset__scrollwrap"), cells = [...table.querySelectorAll("th, td")];
+    const text = (cell) => cell.textContent.trim();
+    return {
+        frame: frame ? getComputedStyle(frame).overflowX : "none",
+        right: (frame || table).getBoundingClientRect().right,
+        narrow: cells.filter((cell) => text(cell).length > 20 && cell.clientWidth < 60).map(text),
+        cut: cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map(text),
+    };
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_table_can_be_read(tab: Page, site: Path, width: int) -> None:
+    """A wide one scrolls in its own frame; no column is a strip of letters, and no word is cut."""
+    tab.set_viewport_size({"width": width, "height": 800})
+    seen = 0
+    for name in (*KINDS, "health", "kpis", "reference/rules", "reference/metrics"):
+        tab.goto(address(site, name))
+        for table in tab.eval_on_selector_all("article table", TABLES):
+            assert (table["frame"], table["narrow"], table["cut"]) == ("auto", [], []), name
+            assert table["right"] <= width, name
+            seen += 1
+    assert seen > len(KINDS)
+
+
+def test_a_table_that_cannot_be_read_is_seen(tab: Page, site: Path) -> None:
+    tab.goto(address(site, "reference/rules"))
+    squeezed = "display: table !important; table-layout: fixed !important; width: 120px !important;"
+    tab.add_style_tag(content=f"article table {{ {squeezed} }} td {{ overflow-wrap: normal; }}")
+    tables = tab.eval_on_selector_all("article table", TABLES)
+    assert any(table["narrow"] for table in tables)
+    assert any(table["cut"] for table in tables)
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_search_of_the_site_finds_a_page(tab: Page, site: Path, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 800})

@@ -13,9 +13,11 @@ import pytest
 
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
+from mbp.operate.semantic.calibration import Bin
 from mbp.release.website.data_pages import data_pages
 from mbp.release.website.diagram import diagram, relationships
-from mbp.release.website.site_facts import Bin, RecordedState, RuleHealth, absent, look
+from mbp.release.website.site_facts import RecordedState, RuleHealth, absent, look
+from mbp.release.website.site_lineage import Lineage
 from mbp.release.website.write_site import MARK, write_site
 from mbp.runs.dbt_process import environment
 
@@ -254,6 +256,30 @@ def test_whether_a_rule_holds_is_on_the_page_of_its_dataset(project_root: Path) 
     assert kpis.count("<circle") == 3
     assert "| 1 | 0.750 | 80 % | 10 |" in kpis
     assert "Not measured: nothing was built." in kpis
+
+
+def test_lineage_goes_down_to_columns_and_rules_have_their_query(project_root: Path) -> None:
+    price = ("mbp_quotes", "price")
+    raw = frozenset({"mbp.quotes", "mbp.quotes.price", "mbp.quotes.volume", "mbp.markets"})
+    known = Lineage(
+        columns={price: raw},
+        readers={price: ["metric price", "model sem_quotes"]},
+        metrics={"traded_volume": raw},
+        queries={"mbp_quotes_fk": "select *\nfrom quotes\n"},
+    )
+    pages = data_pages(project_root, replace(live(), lineage=known))
+    quotes = pages["datasets/mbp_quotes.md"]
+    text = "mbp.quotes (price, volume)<br>mbp.markets"
+    assert f"| [price](#column-price) | {text} | metric price<br>model sem_quotes |" in quotes
+    assert "| [volume](#column-volume) | a constant | no one |" in quotes
+    row = next(line for line in quotes.splitlines() if 'id="rule-mbp_quotes_fk"' in line)
+    assert "[failing rows](#failing-mbp_quotes_fk)" in row
+    assert '<span id="failing-mbp_quotes_fk"></span>\n\n    ``````sql\n    select *' in quotes
+    assert quotes.count("[failing rows]") == 1
+    assert f"| traded_volume | {text} |" in pages["kpis.md"]
+    bare = data_pages(project_root, live())
+    assert "## Lineage" not in bare["datasets/mbp_quotes.md"]
+    assert "failing rows" not in bare["datasets/mbp_quotes.md"]
 
 
 def test_what_was_not_read_is_said(project_root: Path) -> None:
