@@ -50,7 +50,7 @@ affected as (
 ),
 
 -- The price in force when the first window opens may have been set long before it. It is searched in the day
--- before the floor, and only for markets that have none there in all that is older: engines skip blocks by it.
+-- before the floor, and only for markets that have none there in all that is older: engines skip blocks.
 near as (
 
     select
