@@ -8,3 +8,53 @@
     xxhash64({% for column in columns %}{{ column }}, {{ column }} is null{{ ', ' if not loop.last }}{% endfor %})
 {%- endmacro %}
 {% macro default__row_hash(columns) -%}{{ unsupported('row_hash') }}{%- endmacro %}
+
+{#- A key, or 64 bits of it where the engine joins and groups these faster. PostgreSQL has statistics of the key alone, and
+    without them plans for a handful of rows. Keys may share their bits: what they find is compared by key again. -#}
+{% macro compact_key(key) -%}{{ return(adapter.dispatch('compact_key', 'mbp')(key)) }}{%- endmacro %}
+{% macro duckdb__compact_key(key) -%}hash({{ key }}){%- endmacro %}
+{% macro postgres__compact_key(key) -%}{{ key }}{%- endmacro %}
+{% macro spark__compact_key(key) -%}{{ key }}{%- endmacro %}
+{% macro default__compact_key(key) -%}{{ unsupported('compact_key') }}{%- endmacro %}
+
+{#- CTE `ranked`: changes with the rank of newest_first. Where engines skip blocks of a table by their minima and maxima, only
+    keys with several changes are sorted: the others stay in the order of the log, in which they arrived. -#}
+{% macro ranked_changes(changes, key) -%}{{ return(adapter.dispatch('ranked_changes', 'mbp')(changes, key)) }}{%- endmacro %}
+{% macro duckdb__ranked_changes(changes, key) -%}
+repeated as (
+
+    select hash({{ key }}) as key_hash
+    from {{ changes }}
+    group by hash({{ key }})
+    having count(*) > 1
+
+),
+
+ranked as (
+
+    select
+        *,
+        1 as recency
+    from {{ changes }}
+    where not exists (select 1 from repeated where repeated.key_hash = hash(changes.{{ key }}))
+
+    union all
+
+    select
+        *,
+        {{ newest_first(key) }} as recency
+    from {{ changes }}
+    where hash({{ key }}) in (select key_hash from repeated)
+
+)
+{%- endmacro %}
+{% macro default__ranked_changes(changes, key) -%}
+ranked as (
+
+    select
+        *,
+        {{ newest_first(key) }} as recency
+    from {{ changes }}
+
+)
+{%- endmacro %}

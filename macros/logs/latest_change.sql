@@ -4,21 +4,8 @@
 {%- set columns = (model.get('columns') or ['*']) | join(',\n        ') -%}
 {%- set adds = config.get('materialized') == 'incremental' and is_incremental() -%}
 {%- set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if adds else none -%}
-with changes as (
-
-    select * from {{ ref(staging) }}
-    {{ where_arrived_since(floor) }}
-
-),
-
-ranked as (
-
-    select
-        *,
-        {{ newest_first(key) }} as recency
-    from changes
-
-),
+{%- set changes = '(select * from ' ~ ref(staging) ~ ' ' ~ where_arrived_since(floor) ~ ') as changes' -%}
+with {{ ranked_changes(changes, key) }},
 
 newest as (
 

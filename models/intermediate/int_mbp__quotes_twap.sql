@@ -16,20 +16,16 @@
 {% set window = twap_window_microseconds() %}
 {% set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if is_incremental() else none %}
 
-with latest as (
-
-    select * from {{ ref('int_mbp__quotes_latest') }}
-
-),
-
+with
 {% if floor is not none %}
+{% set recent = '(' ~ floor ~ " - interval '24 hours')" %}
 -- A quote that is new, moved or gone changes the average of its market from that instant on.
 touched as (
 
     select
         latest.market_id,
         latest.quoted_at
-    from latest
+    from {{ ref('int_mbp__quotes_latest') }} as latest
     where latest.loaded_at >= {{ floor }}
 
     union all
@@ -38,7 +34,7 @@ touched as (
         computed.market_id,
         computed.quoted_at
     from {{ this }} as computed
-    inner join latest on computed.quote_id = latest.quote_id
+    inner join {{ ref('int_mbp__quotes_latest') }} as latest on computed.quote_id = latest.quote_id
     where latest.loaded_at >= {{ floor }}
 
 ),
@@ -53,34 +49,66 @@ affected as (
 
 ),
 
--- The price in force when the first window opens may have been set long before it.
-reach as (
+-- The price in force when the first window opens may have been set long before it. It is searched in the day
+-- before the floor, and only for markets that have none there in all that is older: engines skip blocks.
+near as (
 
     select
         affected.market_id,
         affected.affected_from,
-        coalesce(
-            max(latest.quoted_at), affected.affected_from - interval '5 minutes'
-        ) as read_from
+        max(latest.quoted_at) as in_force_from
     from affected
-    left join latest
+    left join {{ ref('int_mbp__quotes_latest') }} as latest
         on
             affected.market_id = latest.market_id
+            and latest.quoted_at >= {{ recent }}
             and latest.quoted_at < affected.affected_from - interval '5 minutes'
             and not latest.is_deleted
     group by affected.market_id, affected.affected_from
 
 ),
 
+far as (
+
+    select
+        near.market_id,
+        max(latest.quoted_at) as in_force_from
+    from near
+    inner join {{ ref('int_mbp__quotes_latest') }} as latest on near.market_id = latest.market_id
+    where
+        near.in_force_from is null
+        and latest.quoted_at < {{ recent }}
+        and latest.quoted_at < near.affected_from - interval '5 minutes'
+        and not latest.is_deleted
+    group by near.market_id
+
+),
+
+reach as (
+
+    select
+        near.market_id,
+        near.affected_from,
+        coalesce(
+            near.in_force_from, far.in_force_from, near.affected_from - interval '5 minutes'
+        ) as read_from
+    from near
+    left join far on near.market_id = far.market_id
+
+),
+
 quotes as (
 
+    {% for part in (">= " ~ recent, "< " ~ recent ~ " and reach.read_from < " ~ recent) %}
     select
         latest.*,
         latest.quoted_at >= reach.affected_from as is_affected
-    from latest
+    from {{ ref('int_mbp__quotes_latest') }} as latest
     inner join reach
         on latest.market_id = reach.market_id and latest.quoted_at >= reach.read_from
-    where not latest.is_deleted
+    where not latest.is_deleted and latest.quoted_at {{ part }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 
 ),
 {% else %}
@@ -89,7 +117,7 @@ quotes as (
     select
         *,
         true as is_affected
-    from latest
+    from {{ ref('int_mbp__quotes_latest') }}
     where not is_deleted
 
 ),

@@ -1,19 +1,18 @@
 {#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
     distinct keys less deletes equal the rows of the dataset, reported key by key. And what is published is
     the newest change, not one before it.
-    Keys are joined by hashes: one whose every change equals every row published under it, and is no delete, has
-    nothing to find. Two keys of one hash differ in content and are suspects. Only of suspects the changes are ranked,
-    and their rows compared, column by column. -#}
+    A key whose every change has the hash of every row published under it, and is no delete, has nothing to find. Only of
+    the others, the suspects, the changes are ranked, and their rows compared column by column. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 
 {%- set columns = logged_columns(dataset) %}
 
 with suspects as (
 
-    select distinct coalesce(logged.key_hash, shown.key_hash) as key_hash
+    select distinct coalesce(logged.compact_key, shown.compact_key) as compact_key
     from (
         select
-            {{ row_hash([key_column]) }} as key_hash,
+            {{ compact_key(key_column) }} as compact_key,
             {{ row_hash(columns) }} as content_hash,
             is_deleted
         from {{ change_log(dataset) }}
@@ -21,11 +20,11 @@ with suspects as (
     ) as logged
     full outer join (
         select
-            {{ row_hash([key_column]) }} as key_hash,
+            {{ compact_key(key_column) }} as compact_key,
             {{ row_hash(columns) }} as content_hash
         from {{ model }}
         where {{ key_column }} is not null
-    ) as shown on logged.key_hash = shown.key_hash
+    ) as shown on logged.compact_key = shown.compact_key
     where
         logged.content_hash is distinct from shown.content_hash
         or logged.is_deleted is distinct from false
@@ -38,7 +37,7 @@ change_log as (
         *,
         {{ newest_first(key_column) }} as recency
     from {{ change_log(dataset) }}
-    where {{ key_column }} is not null and {{ row_hash([key_column]) }} in (select key_hash from suspects)
+    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from suspects)
 
 ),
 
@@ -54,7 +53,7 @@ published as (
 
     select *
     from {{ model }}
-    where {{ key_column }} is not null and {{ row_hash([key_column]) }} in (select key_hash from suspects)
+    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from suspects)
 
 )
 

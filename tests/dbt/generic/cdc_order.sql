@@ -11,9 +11,9 @@
 -- step: as one separate step it would be kept whole in memory, with every column, and read again from there.
 with changed_keys as (
 
-    select {{ row_hash([key_column]) }} as key_hash
+    select {{ compact_key(key_column) }} as compact_key
     from {{ change_log(dataset) }}
-    group by {{ row_hash([key_column]) }}
+    group by {{ compact_key(key_column) }}
     having count(*) > 1
 
 ),
@@ -22,7 +22,7 @@ changes as (
 
     select *
     from {{ change_log(dataset) }}
-    where {{ key_column }} is not null and {{ row_hash([key_column]) }} in (select key_hash from changed_keys)
+    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from changed_keys)
 
 ),
 
