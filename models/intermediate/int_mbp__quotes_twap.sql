@@ -21,7 +21,6 @@ with
 {% set recent = '(' ~ floor ~ " - interval '24 hours')" %}
 -- A quote that is new, moved or gone changes the average of its market from that instant on.
 touched as (
-
     select
         latest.market_id,
         latest.quoted_at
@@ -36,23 +35,19 @@ touched as (
     from {{ this }} as computed
     inner join {{ ref('int_mbp__quotes_latest') }} as latest on computed.quote_id = latest.quote_id
     where latest.loaded_at >= {{ floor }}
-
 ),
 
 affected as (
-
     select
         market_id,
         min(quoted_at) as affected_from
     from touched
     group by market_id
-
 ),
 
 -- The price in force when the first window opens may have been set long before it. It is searched in the day
 -- before the floor, and only for markets that have none there in all that is older: engines skip blocks.
 near as (
-
     select
         affected.market_id,
         affected.affected_from,
@@ -65,11 +60,9 @@ near as (
             and latest.quoted_at < affected.affected_from - interval '5 minutes'
             and not latest.is_deleted
     group by affected.market_id, affected.affected_from
-
 ),
 
 far as (
-
     select
         near.market_id,
         max(latest.quoted_at) as in_force_from
@@ -81,11 +74,9 @@ far as (
         and latest.quoted_at < near.affected_from - interval '5 minutes'
         and not latest.is_deleted
     group by near.market_id
-
 ),
 
 reach as (
-
     select
         near.market_id,
         near.affected_from,
@@ -94,11 +85,9 @@ reach as (
         ) as read_from
     from near
     left join far on near.market_id = far.market_id
-
 ),
 
 quotes as (
-
     {% for part in (">= " ~ recent, "< " ~ recent ~ " and reach.read_from < " ~ recent) %}
     select
         latest.*,
@@ -109,22 +98,18 @@ quotes as (
     where not latest.is_deleted and latest.quoted_at {{ part }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
-
 ),
 {% else %}
 quotes as (
-
     select
         *,
         true as is_affected
     from {{ ref('int_mbp__quotes_latest') }}
     where not is_deleted
-
 ),
 {% endif %}
 
 instants as (
-
     select
         market_id,
         price,
@@ -135,11 +120,9 @@ instants as (
         ) as recency
     from quotes
     where market_id is not null and quoted_at is not null and price is not null
-
 ),
 
 path as (
-
     select
         market_id,
         instant,
@@ -147,12 +130,10 @@ path as (
         lead(instant) over (partition by market_id order by instant) as until_instant
     from instants
     where recency = 1
-
 ),
 
 -- Prices in force inside the window, and the one that was in force when it opened.
 windows as (
-
     select
         market_id,
         instant,
@@ -170,11 +151,9 @@ windows as (
             range between unbounded preceding and {{ window | int + 1 }} preceding
         ) as price_at_open
     from path
-
 ),
 
 averages as (
-
     select
         market_id,
         instant,
@@ -189,11 +168,9 @@ averages as (
                 ) / cast({{ window }} as {{ type_double() }})
         end as average_price
     from windows
-
 ),
 
 final as (
-
     select
         quotes.quote_id,
         quotes.market_id,
@@ -214,7 +191,6 @@ final as (
             quotes.market_id = averages.market_id
             and {{ epoch_microseconds('quotes.quoted_at') }} = averages.instant
     where quotes.is_affected
-
 )
 
 select * from final
