@@ -5,7 +5,7 @@
 
 {% macro slice_readers() -%}
     {{- return({
-        'closed_market_no_trades': 'e08d242092a0a08f',
+        'closed_market_no_trades': 'f11af9f0d6c4e98d',
         'liquidity_floor': 'a8cadf94efaacc08',
         'quote_after_close': 'b1a969fe748bae3c',
         'trade_after_scheduled_close': '0b7c45130eacfa64',
