@@ -24,7 +24,6 @@ ACTS = frozenset(
         "cdc replay",
         "cdc run",
         "ci rules",  # a step of a pull request: always JSON, which `mbp ci comment` reads
-        "dbt",
         "degrade on",
         "evidence build",
         "gate sign",
