@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench bench-quick prove exercise reconcile gate clean
+.PHONY: help setup build test test-nightly test-spark docs site screenshots lint format locks bench bench-quick prove exercise reconcile gate clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 setup: ## create .venv from the locked dependencies
 	@scripts/setup
@@ -19,7 +19,7 @@ test: setup ## what a merge needs: lint, pytest, dbt on DuckDB and a real Postgr
 
 test-nightly: setup ## the proofs that only the nightly run makes (tests/python/nightly.yaml)
 	@$(BIN)/mbp exercise --all --mutations
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
+	@HYPOTHESIS_PROFILE=night $(BIN)/pytest -q -n 2 --dist loadfile -m "nightly or hypothesis"
 
 test-spark: setup ## install the optional Spark engine (Java 17) and run the project on it
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
@@ -32,6 +32,10 @@ docs: setup ## write the documentation as one static page
 
 site: setup ## write the documentation for each role as a folder of static pages: target/site
 	@scripts/docs --site
+
+screenshots: setup ## take the pictures of the report in docs/images anew (needs chromium)
+	@rm -f target/report.html; $(BIN)/mbp report --output target/report.html || [ $$? -eq 2 ] # 2: checks are not measured
+	@$(BIN)/python scripts/screenshots.py target/report.html docs/images
 
 lint: setup ## formatting, lint, types, generated files, conventions
 	@scripts/lint

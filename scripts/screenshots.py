@@ -1,4 +1,4 @@
-"""Pictures of the report for the documentation: `scripts/screenshots.py target/report.html docs/images`.
+"""Pictures of the report for the documentation, by `make screenshots`: a page, and the folder of the pictures.
 
 Chromium is the one of the machine, driven by Playwright; no browser is ever downloaded.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 PROGRAM = "chromium"
 INSTALL = "apt-get install chromium"
@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-LIMIT_BYTES = 200_000
+LIMIT_BYTES = 250_000
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,14 @@ def take(page: Path, folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Takes them, and says what was written."""
+    """Takes them, and says what was written; exit code 2 when it could not."""
     page, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    for path in take(page, folder):
+    try:
+        written = take(page, folder)
+    except (RuntimeError, Error) as error:
+        print(f"screenshots: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(2)
+    for path in written:
         print(f"wrote {path} ({path.stat().st_size:,} bytes)")
 
 

@@ -26,12 +26,13 @@ from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import PostgresWarehouse
 
 BIN = Path(sys.executable).parent
-# The project's own dbt commands do not read it again when nothing changed; the build of a world reads it.
-OUR_DBT = (str(BIN / "mbp"), "dbt")
+DBT = str(BIN / "dbt")
 POSTGRES = "postgres"
 NEW_SHARE = 0.01
 # One for each kind of daily run that is measured.
 LATER_SHARES = 2
+# People trade in the last eight hours. Of fewer days, so much of that is there before the shares that arrive later.
+DAYS = 10
 # More of them, a month long, do not fit into the simulated log's positions: each is quoted more often then.
 MARKETS_AT_MOST = 40_000
 DEFAULT_MEMORY = "16GiB"
@@ -74,7 +75,7 @@ def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[BenchWa
         MbpError: the market cannot be simulated, or the project does not build on it.
     """
     history = scratch / "history"
-    simulate(root, history, size)
+    simulate(root, history, size, DAYS)
     with server(scratch, engine) as places:
         changes = {
             **places,
@@ -96,11 +97,11 @@ def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[BenchWa
             )
 
 
-def simulate(root: Path, history: Path, size: int) -> None:
-    """A month of a market with about so many quotes."""
+def simulate(root: Path, history: Path, size: int, days: int = 30) -> None:
+    """A market with about so many quotes."""
     markets = min(size // QUOTES_PER_MARKET, MARKETS_AT_MOST)
     command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--markets", str(markets)]
-    run([*command, "--days", "30", "--format", "parquet", "--output", str(history)], root, {})
+    run([*command, "--days", str(days), "--format", "parquet", "--output", str(history)], root, {})
 
 
 def arrive(world: BenchWarehouse, number: int) -> None:
@@ -196,7 +197,7 @@ def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
     Raises:
         MbpError: it left no mark, so a daily run would check all rows.
     """
-    command = [*OUR_DBT, "build", "--quiet", "--target", engine, "--full-refresh"]
+    command = [DBT, "build", "--quiet", "--target", engine, "--full-refresh"]
     run([*command, "--exclude", "tag:nightly", "resource_type:unit_test"], root, changes)
     with connect(root, engine) as warehouse:
         sql = "select dataset from verification.datasets_verified where dataset = 'mbp_quotes'"

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from lab.bench import plain_dbt
 from lab.bench.bench_warehouse import (
-    BIN,
-    OUR_DBT,
+    DBT,
     POSTGRES,
     BenchWarehouse,
     arrive,
@@ -174,7 +173,7 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
         MbpError: it could not run.
     """
     target = world.scratch / "target"
-    command = [*OUR_DBT, "build", "--quiet", "--target", world.engine, "--selector", selector]
+    command = [DBT, "build", "--quiet", "--target", world.engine, "--selector", selector]
     done, results = dbt_results(world, command, world.root)
     rules = plain_dbt.by_rule(target, results)
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
@@ -245,13 +244,13 @@ def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
     command = ["test", "--quiet", "--target", world.engine]
     place = world.root
     if tool == PLAIN_DBT:
-        command = [str(BIN / "dbt"), *command]
+        command = [DBT, *command]
         place = folder / "plain"
         if not place.exists():
             plain_dbt.write(place, world.contract, world.queries)
         as_sql = tuple(r.id for r in world.contract.rules if plain_dbt.stock_test(r) is None)
     else:
-        command = [*OUR_DBT, *command, "--select", f"config.meta.dataset:{DATASET}"]
+        command = [DBT, *command, "--select", f"config.meta.dataset:{DATASET}"]
     done, results = dbt_results(world, command, place)
     if tool == OURS:
         results = plain_dbt.by_rule(world.scratch / "target", results)
@@ -276,14 +275,21 @@ def dbt_results(
     Raises:
         MbpError: it left no results: it did not run.
     """
-    target = world.scratch / "target"
+    # A folder for each project: dbt keeps there what it has parsed.
+    target = target_of(world, folder)
     (target / "run_results.json").unlink(missing_ok=True)
-    done = measured_run(world, command, folder)
+    settings = {**os.environ, **world.changes, "DBT_TARGET_PATH": str(target)}
+    done = run_measured(command, folder, settings)
     try:
         return done, plain_dbt.results(target)
     except OSError as error:
         what = f"{' '.join(command[:3])} on {world.engine} did not run: {last_words(done)}"
         raise MbpError(what, fix="fix what it says, then measure again") from error
+
+
+def target_of(world: BenchWarehouse, folder: Path) -> Path:
+    """Where dbt leaves the artifacts of the project in the folder."""
+    return (world.scratch if folder == world.root else folder) / "target"
 
 
 def measured_run(world: BenchWarehouse, command: Sequence[str], folder: Path) -> Finished:

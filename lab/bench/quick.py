@@ -16,19 +16,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.bench import contracts
-from lab.bench.bench_warehouse import BIN, OUR_DBT, BenchWarehouse, arrive, built, compiled, count
+from lab.bench.bench_warehouse import BIN, DBT, BenchWarehouse, arrive, built, compiled, count
 from lab.bench.figures import Comparison, Figure, compare, recorded
-from lab.bench.other_tools import by_dbt, look, look_daily
+from lab.bench.other_tools import by_dbt, look, look_daily, target_of
 from lab.bench.peers import DATACONTRACT, OURS, PLAIN_DBT
 from lab.bench.process import run_measured
 from mbp.contracts.compatibility.diff import diff
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.paths import project_root
 
-QUOTES = 1_000_000
+QUOTES = 300_000
 PAIRS = 60
 # The least of so many is the time without what disturbed it.
-REPEATS = 3
+REPEATS = 2
 STARTS = 5
 # What the command line is made of and nothing of ours.
 EMPTY_START = "import typer, rich.console, ruamel.yaml"
@@ -59,12 +59,8 @@ def of_quotes(world: BenchWarehouse) -> list[Figure]:
         lambda: look(world, DATACONTRACT).processor_seconds,
         lambda: by_dbt(world, OURS, folder).processor_seconds,
     )
-    settings = {**os.environ, **world.changes}
-    listing, plain_listing = best(
-        REPEATS,
-        lambda: spent([*OUR_DBT, "ls", "--quiet"], world.root, settings),
-        lambda: spent([str(BIN / "dbt"), "ls", "--quiet"], folder / "plain", settings),
-    )
+    places = (world.root, folder / "plain")
+    listing, plain_listing = best(REPEATS, *(lister(world, place) for place in places))
     size = f"duckdb, {QUOTES:,} quotes"
     return [
         quick("all rules of quotes", size, ours, PLAIN_DBT, plain),
@@ -78,6 +74,13 @@ def of_quotes(world: BenchWarehouse) -> list[Figure]:
             plain_listing,
         ),
     ]
+
+
+def lister(world: BenchWarehouse, project: Path) -> Callable[[], float]:
+    """`dbt ls` of a project in which nothing changed."""
+    target = {"DBT_TARGET_PATH": str(target_of(world, project))}
+    settings = {**os.environ, **world.changes, **target}
+    return lambda: spent([DBT, "ls", "--quiet"], project, settings)
 
 
 def start(root: Path) -> Figure:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from lab.command_groups import group_named
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat
 from mbp.core.errors import EXIT_FINDINGS
 
 
-def measure(form: TextOrJson = "text") -> None:
+def measure(form: ReportFormat = "text") -> None:
     """Measure precision and recall of every kind, on the labelled corpus and on one of another seed.
 
     Exit code: 0 every target is reached, 1 one is not.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def exercise(
     mutations: Annotated[
         bool, typer.Option("--mutations", help="Also weaken each hook: its exercise must fail.")
     ] = False,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Inject faults into an isolated copy and check that each ends in its decision.
 

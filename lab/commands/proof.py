@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lab.command_groups import group_named
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat
 from mbp.core.errors import EXIT_FINDINGS
 
 PROVE_EXAMPLES = """
@@ -24,7 +24,7 @@ Examples:
 
 
 def parity(
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Inject every fault of the bad project and compare the three engines, on PostgreSQL.
 
@@ -53,7 +53,7 @@ def prove(
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Run the bad project: every fault must be found by its rule and by no other error rule.
 

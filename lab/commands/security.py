@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from lab.command_groups import group_named
+from mbp.cli.options import Format
 
 EXAMPLES = """
 Examples:
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
     group_named(app, "security").command("rehearse", epilog=EXAMPLES)(rehearse)
 
 
-def rehearse() -> None:
+def rehearse(form: Format = "text") -> None:
     """Run the security checks, with the grants read on a PostgreSQL that is started and built for it.
 
     Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
@@ -35,5 +36,5 @@ def rehearse() -> None:
     with progress() as bar:
         request = SecurityRequest(servers=partial(started, root, bar.say))
         results = run(root, request, bar.say)
-    deliver(suite(results), "text")
+    deliver(suite(results), form, json=[result.document() for result in results])
     raise typer.Exit(exit_code(results))

@@ -163,15 +163,15 @@ def _result(
 def _inject(world: ProjectCopy, exercise: Exercise) -> None:
     world.inject(exercise.sql)
     if exercise.edit:
-        path = inside(world.root, exercise.edit["file"], path=FILE)
+        path = inside(world.root, exercise.edit.file, path=FILE)
         text = path.read_text(encoding="utf-8")
-        if exercise.edit["find"] not in text:
+        if exercise.edit.find not in text:
             raise MbpError(
-                f"{exercise.id}: {exercise.edit['find']!r} is not there to be replaced",
-                path=exercise.edit["file"],
+                f"{exercise.id}: {exercise.edit.find!r} is not there to be replaced",
+                path=exercise.edit.file,
                 fix=f"correct `edit` in {FILE}",
             )
-        write_text(path, text.replace(exercise.edit["find"], exercise.edit["replace"], 1))
+        write_text(path, text.replace(exercise.edit.find, exercise.edit.replace, 1))
     if exercise.drop_hook:
         drop_hook(world.root, exercise.drop_hook)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
@@ -21,6 +22,12 @@ from tests.python.parses import share_parses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# By day the same few examples in every run: a merge must not depend on the luck of the draw. Every night many others
+# (make test-nightly).
+settings.register_profile("day", max_examples=60, derandomize=True, deadline=None)
+settings.register_profile("night", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "day"))
 
 LONG = {"built", "postgres_server"}
 

@@ -15,7 +15,9 @@ Format = Annotated[
     typer.Option("--format", help="Format of the findings."),
 ]
 # Of a command that shows something else.
-TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
+ReportFormat = Annotated[
+    Literal["text", "json", "markdown"], typer.Option("--format", help="Output format.")
+]
 Output = Annotated[Path | None, typer.Option(help="Write to this file. [default: stdout]")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")]
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
-from mbp.core.paths import ROOT_MARK, is_file_inside, shown
-from mbp.core.schema_check import check
+from mbp.core.paths import ROOT_MARK, is_file_inside
+from mbp.core.schema_check import TEXT, closed, read_form, wrong_at
 from mbp.core.site_pages import page_url, site_address
-from mbp.core.yaml_io import line_of, load
+from mbp.core.yaml_io import line_of
 
 FILE = "contracts/a110/cdc_alarms.yaml"
 SLOT_FILLING, SLOT_NEARLY_FULL, SLOT_LOST = (
@@ -86,26 +85,19 @@ def load_limits(root: Path) -> Limits:
     Raises:
         MbpError: missing or wrong, an owner that is not in the policy, no such runbook, or a page before its ticket.
     """
-    path = shown(root / FILE, root)
-    document = load(root / FILE, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    document, value = read_form(root, FILE, SCHEMA)
     alarms = value["alarms"]
-    load_policy(root).check_owner(value["owner"], path, line_of(document, "owner"))
+    load_policy(root).check_owner(value["owner"], FILE, line_of(document, "owner"))
     if not is_file_inside(root, value["runbook"]):
-        raise MbpError(
-            f"the runbook {value['runbook']} does not exist",
-            path=path,
-            line=line_of(document, "runbook"),
-            fix="write it, or correct the path",
-        )
+        what = f"the runbook {value['runbook']} does not exist"
+        raise wrong_at(document, "runbook", FILE, what, "write it, or correct the path")
     filling, full = (alarms[name]["above_percent"] for name in (SLOT_FILLING, SLOT_NEARLY_FULL))
     if filling >= full:
-        raise MbpError(
-            f"{SLOT_NEARLY_FULL} is raised at {full} %, no later than {SLOT_FILLING} at {filling} %",
-            path=path,
-            line=line_of(document["alarms"][SLOT_NEARLY_FULL], "above_percent"),
-            fix="give it the higher number",
+        node = document["alarms"][SLOT_NEARLY_FULL]
+        what = (
+            f"{SLOT_NEARLY_FULL} is raised at {full} %, no later than {SLOT_FILLING} at {filling} %"
         )
+        raise wrong_at(node, "above_percent", FILE, what, "give it the higher number")
     return Limits(
         owner=value["owner"],
         runbook=value["runbook"],
@@ -122,13 +114,8 @@ def load_limits(root: Path) -> Limits:
 
 def _skew_seconds(root: Path) -> float:
     """What dbt judges the clocks by."""
-    path = shown(root / ROOT_MARK, root)
-    document = load(root / ROOT_MARK, shown_as=path)
-    skew = document.get("vars", {}).get(SKEW_VARIABLE)
+    skew = read_project(root).get("vars", {}).get(SKEW_VARIABLE)
     if isinstance(skew, bool) or not isinstance(skew, int | float) or skew <= 0:
-        raise MbpError(
-            f"the variable {SKEW_VARIABLE} is {skew!r}",
-            path=path,
-            fix="give it seconds above zero",
-        )
+        fix = "give it seconds above zero"
+        raise MbpError(f"the variable {SKEW_VARIABLE} is {skew!r}", path=ROOT_MARK, fix=fix)
     return float(skew)

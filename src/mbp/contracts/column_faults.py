@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mbp.contracts.completeness import NUMBERS
-from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.contract_file import ContractFile, reading_check, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.policy import Policy
@@ -13,13 +12,12 @@ from mbp.contracts.reading import (
     CLASSIFICATIONS,
     COLUMN_EXTRAS,
     CONTRACT_EXTRAS,
+    NUMBERS,
     OPTIONS,
     REASONED_FAMILIES,
     RULE_EXTRAS,
     TYPE_NAME,
 )
-from mbp.contracts.reading_checks import reading_check
-from mbp.contracts.references import target_of
 from mbp.contracts.rules import BOUNDS, anchored, families_of_options, mixed
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from mbp.contracts.compatibility.versions import read_version
-from mbp.contracts.contract_file import SUFFIX, ContractFile
+from mbp.contracts.contract_file import SUFFIX, ContractFile, reading_check
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.plain_text import plain_text_faults
@@ -20,7 +20,6 @@ from mbp.contracts.reading import (
     SERVICE_LEVELS,
     TIMED,
 )
-from mbp.contracts.reading_checks import reading_check
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 

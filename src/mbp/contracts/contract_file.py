@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.fault_codes import fault, fault_of
+from mbp.contracts.policy import Policy
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
-from mbp.core.yaml_io import NotYamlError, duplicates, loads, read
-from mbp.core.yaml_lines import plain_document, read_otherwise
+from mbp.core.yaml_io import NotYamlError, parse, read, read_otherwise
 
 SUFFIX = ".odcs.yaml"
 
@@ -147,16 +148,68 @@ def parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Find
         fault("TRAP-015", shown_as, line, f"{word} is {value!r} in YAML 1.1", word)
         for line, word, value in read_otherwise(text)
     ]
-    document = plain_document(text)
-    if document is not None:
-        return DocumentNode.root(document, shown_as), otherwise
     try:
-        document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
+        document, twice = parse(text, shown_as=shown_as)
     except MbpError as error:
         code = "YAML-001" if isinstance(error, NotYamlError) else "YAML-003"
         return None, [fault_of(error, code, shown_as)]
     repeated = [
         fault("YAML-002", shown_as, line, f"duplicate key {key!r}, first on line {first}")
-        for key, line, first in duplicates(text)
+        for key, line, first in twice
     ]
     return DocumentNode.root(document, shown_as), [*repeated, *otherwise]
+
+
+# A contract as a document, and A89 where it can be read.
+ReadingCheck = Callable[[ContractFile, Policy | None], Iterator[Finding]]
+# In the order in which loading refuses.
+READING_CHECKS: dict[ReadingCheck, tuple[str, ...]] = {}
+
+
+Check = TypeVar("Check")
+
+
+def registering(
+    table: dict[Check, tuple[str, ...]],
+) -> Callable[..., Callable[[Check], Check]]:
+    """The decorator that notes which codes a check yields."""
+
+    def with_codes(*codes: str) -> Callable[[Check], Check]:
+        def register(check: Check) -> Check:
+            table[check] = codes
+            return check
+
+        return register
+
+    return with_codes
+
+
+reading_check = registering(READING_CHECKS)
+NAMES = re.compile(r"([^./#\s]+)\.([^./#\s]+)")
+# Of the ids of the table and the column, in this contract or in the file before the `#`.
+PATH = re.compile(r"(?:(?:[^#:]*/)?([^#:/]+)#)?/?schema/([^/]+)/properties/([^/]+)")
+
+
+def target_of(
+    relationship: DocumentNode, files: Mapping[str, ContractFile]
+) -> tuple[str, str] | None:
+    """(dataset, column) by their names, or None where it leads to no single column of a contract here.
+
+    Args:
+        files: dataset -> contract, where the ids of a path are found; an id that none of them has is a name.
+    """
+    to = relationship.at("to")
+    if to.is_list and len(to.entries()) == 1:
+        to = to.at(0)
+    if names := NAMES.fullmatch(to.text):
+        return names[1], names[2]
+    path = PATH.fullmatch(to.text)
+    if path is None:
+        return None
+    file, table, column = path.groups()
+    dataset = next(
+        (name for name, other in files.items() if other.table.at("id").text == table), table
+    )
+    columns = files[dataset].columns if dataset in files else {}
+    name = next((name for name, node in columns.items() if node.at("id").text == column), column)
+    return (dataset, name) if file is None or file.startswith(f"{dataset}.") else None

@@ -14,18 +14,15 @@ from itertools import islice
 from pathlib import Path
 
 from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
-from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
+from mbp.contracts.contract_file import READING_CHECKS, ContractFile, dataset_of, parsed, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.exceptions import exception_findings
-from mbp.contracts.fault_codes import fault, fault_of, refusal
+from mbp.contracts.fault_codes import fault, fault_of
 from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
 from mbp.contracts.quality import explicit_rules, is_written_here
 from mbp.contracts.reading import contract_of
-from mbp.contracts.reading_checks import READING_CHECKS
-from mbp.contracts.recorded_ids import recorded_ids
-from mbp.contracts.references import target_of
-from mbp.contracts.rule_ids import Known, with_ids
+from mbp.contracts.rule_ids import Known, recorded_ids, with_ids
 from mbp.contracts.rules import derived_rules
 from mbp.core.dbt_project import files_in
 from mbp.core.errors import MbpError
@@ -74,15 +71,12 @@ class ContractsRead:
 def load_contracts(root: Path) -> list[Contract]:
     """All contracts of the project with their rules, sorted by dataset.
 
-    Args:
-        root: the project.
-
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
     contracts_read = read_contracts(root)
     for first in contracts_read.faults:
-        raise refusal(first)
+        raise first.as_error
     return sorted(contracts_read.contracts.values(), key=lambda contract: contract.dataset)
 
 
@@ -275,21 +269,33 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
 
 
 def generic_test(root: Path, name: str) -> Path | None:
-    """The file of a generic test that the project has itself; most often it is called after the test."""
-    paths = [
-        path for kind in ("test-paths", "macro-paths") for path in files_in(root, kind, (".sql",))
-    ]
+    """The file of a generic test that the project has itself."""
+    return _defining(name, _test_files(root))
+
+
+def _test_files(root: Path) -> list[Path]:
+    kinds = ("test-paths", "macro-paths")
+    return [path for kind in kinds for path in files_in(root, kind, (".sql",))]
+
+
+def _defining(name: str, files: list[Path]) -> Path | None:
+    """The file that defines the test; most often it is called after it."""
     defines = re.compile(DEFINES % re.escape(name))
-    for path in sorted(paths, key=lambda path: path.stem != name):
+    for path in sorted(files, key=lambda path: path.stem != name):
         if defines.search(path.read_text(encoding="utf-8", errors="replace")):
             return path
     return None
 
 
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
-    for file in read.files.values():
-        for entry in file.entries:
-            test = entry.node.at("implementation", "test")
-            if test.text and is_written_here(test.text) and generic_test(root, test.text) is None:
-                message = f"there is no generic test {test.text} in the test-paths or macro-paths"
-                yield fault_at(test, "A89-022", message, entry.subject)
+    named = [
+        (test, entry.subject)
+        for file in read.files.values()
+        for entry in file.entries
+        if (test := entry.node.at("implementation", "test")).text and is_written_here(test.text)
+    ]
+    files = _test_files(root) if named else []
+    for test, subject in named:
+        if _defining(str(test.text), files) is None:
+            message = f"there is no generic test {test.text} in the test-paths or macro-paths"
+            yield fault_at(test, "A89-022", message, subject)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.standards import odcs_violations
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import SchemaViolation, as_json, line_at, violations
+from mbp.core.schema_check import SchemaViolation, line_at, violations
 from mbp.core.yaml_io import plain
 
 _ABSENT = object()
@@ -25,12 +23,12 @@ class DocumentNode:
 
     def __init__(self, document: Any, value: Any, path: str, *steps: str | int) -> None:
         self._document, self._value, self.path, self.steps = document, value, path, steps
-        self._judged: list[tuple[Any, list[SchemaViolation]]] = []
+        self._judged: dict[bool, list[SchemaViolation]] = {}
 
     @classmethod
     def root(cls, document: Any, path: str) -> DocumentNode:
         """The whole of a document that `mbp.core.yaml_io` loaded."""
-        return cls(document, as_json(plain(document)), path)
+        return cls(document, plain(document), path)
 
     def at(self, *steps: str | int) -> DocumentNode:
         """The value further in."""
@@ -90,22 +88,15 @@ class DocumentNode:
             nodes.setdefault(entry.at("property").text, entry.at("value"))
         return nodes
 
-    def violations(self, validator: Draft201909Validator) -> list[SchemaViolation]:
-        """Where the whole document does not follow a schema; checked once for each schema."""
-        for schema, schema_violations in self._judged:
-            if schema is validator.schema:
-                return schema_violations
-        self._judged.append((validator.schema, violations(self._document, validator)))
-        return self._judged[-1][1]
+    def violations(self, schema: Mapping[str, Any]) -> list[SchemaViolation]:
+        """Where the whole document does not follow a schema."""
+        return violations(self._document, schema)
 
     def standard_violations(self, *, house: bool = True) -> list[SchemaViolation]:
         """Where the whole document does not follow the ODCS schema of its version."""
-        for schema, schema_violations in self._judged:
-            if schema == ("odcs", house):
-                return schema_violations
-        schema_violations = odcs_violations(self._document, self._value, house=house)
-        self._judged.append((("odcs", house), schema_violations))
-        return schema_violations
+        if house not in self._judged:
+            self._judged[house] = odcs_violations(self._document, self._value, house=house)
+        return self._judged[house]
 
 
 def fault_at(

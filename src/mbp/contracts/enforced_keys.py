@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mbp.contracts.compatibility.standard import STANDARD
-from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.contract_file import ContractFile, reading_check
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.policy import Policy
-from mbp.contracts.reading_checks import reading_check
 from mbp.core.reporting import Finding
 
 

@@ -11,21 +11,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
-from mbp.core.schema_check import as_json, did_you_mean, violations
+from mbp.core.schema_check import TEXT, closed, did_you_mean, violations, wrong_at
 from mbp.core.yaml_io import line_of, plain
 
 LIST = "exceptions"
-SOME_TEXT = {"type": "string", "minLength": 1}
 DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 KEYS: Mapping[str, Any] = {
-    "code": SOME_TEXT,
-    "object": SOME_TEXT,
-    "owner": SOME_TEXT,
-    "reason": SOME_TEXT,
+    "code": TEXT,
+    "object": TEXT,
+    "owner": TEXT,
+    "reason": TEXT,
     "until": DAY,
 }
 # The list in the schema of its file: `read_exceptions` checks the entries.
@@ -124,21 +121,13 @@ class AllowedException:
 def refuse_old_keys(node: Any, path: str, renamed: Mapping[str, str] = OLD_KEYS) -> None:
     """Refuses keys that were renamed.
 
-    Args:
-        node: a mapping with line numbers.
-        renamed: old key -> new key.
-
     Raises:
         MbpError: an old key is there.
     """
     for old, new in renamed.items():
         if isinstance(node, dict) and old in node:
-            raise MbpError(
-                f"the key {old!r} was replaced by {new!r}",
-                path=path,
-                line=line_of(node, old),
-                fix=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
-            )
+            fix = f"write {new!r}; an exception has the keys {', '.join(KEYS)}"
+            raise wrong_at(node, old, path, f"the key {old!r} was replaced by {new!r}", fix)
 
 
 def entry_faults(
@@ -152,7 +141,6 @@ def entry_faults(
     """Everything that is wrong with the form of one entry.
 
     Args:
-        node: with line numbers.
         line: of the entry, where a fault has no line.
         more: key -> schema of what this kind has beside the common keys, or of a common key.
         optional: those of `more` that an entry may lack.
@@ -165,29 +153,21 @@ def entry_faults(
     refuse_old_keys(
         node, path, {old: new for old, new in OLD_KEYS.items() if old not in properties}
     )
-    validator = Draft201909Validator(
-        {
-            "type": "object",
-            "properties": properties,
-            "required": [key for key in properties if key not in optional],
-            "additionalProperties": False,
-        }
-    )
-    form = violations(node, validator)
+    form = violations(node, closed(properties, optional=optional))
     for wrong in form:
         fix = wrong.fix or f"an exception has the keys {', '.join(properties)}"
         yield MbpError(f"exception: {wrong.what}", path=path, line=wrong.line or line, fix=fix)
     for key in () if form else days:
         try:
-            date.fromisoformat(as_json(node[key]))
+            date.fromisoformat(node[key])
         except ValueError:
-            what = f"{key}: {as_json(node[key])!r} is not a day"
-            yield MbpError(what, path=path, line=line_of(node, key), fix="write YYYY-MM-DD")
+            what = f"{key}: {node[key]!r} is not a day"
+            yield wrong_at(node, key, path, what, "write YYYY-MM-DD")
 
 
 def entry_values(node: Any) -> dict[str, Any]:
     """The common keys of an entry without faults, and `more` for the others."""
-    value = as_json(plain(node))
+    value = plain(node)
     common = {key: value[key].strip() for key in KEYS}
     return {
         **common,
@@ -209,7 +189,6 @@ def read_exceptions(
 
     Args:
         nodes: the list with line numbers.
-        path: of its file, for messages.
         owners: teams that may own one.
         codes: the codes that exist; any without it.
         more: key -> schema of what this kind has beside the common keys, or of a common key.
@@ -225,20 +204,13 @@ def read_exceptions(
             raise fault
         entry = AllowedException(path=path, line=place, **entry_values(node))
         for key, known in (("code", codes), ("owner", owners)):
-            if known is not None and getattr(entry, key) not in known:
-                raise MbpError(
-                    f"unknown {key} {getattr(entry, key)!r}",
-                    path=path,
-                    line=line_of(node, key),
-                    fix=did_you_mean(getattr(entry, key), known),
-                )
+            value = getattr(entry, key)
+            if known is not None and value not in known:
+                fix = did_you_mean(value, known)
+                raise wrong_at(node, key, path, f"unknown {key} {value!r}", fix)
         if entry.key in entries:
-            raise MbpError(
-                f"the exception {entry.code} of {entry.object} is there twice",
-                path=path,
-                line=place,
-                fix="keep one of the two",
-            )
+            what = f"the exception {entry.code} of {entry.object} is there twice"
+            raise MbpError(what, path=path, line=place, fix="keep one of the two")
         entries[entry.key] = entry
     return tuple(entries.values())
 
@@ -250,7 +222,7 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
         MbpError: the first of them.
     """
     for finding in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
+        raise finding.as_error
 
 
 def exception_findings(
@@ -272,11 +244,8 @@ def exception_findings(
     for entry in exceptions:
         key = "until"
         if objects is not None and entry.object not in objects:
-            key, code, message = (
-                "object",
-                "exception_object_unknown",
-                f"there is no {entry.object!r}",
-            )
+            key, code = "object", "exception_object_unknown"
+            message = f"there is no {entry.object!r}"
         elif entry.expired(today):
             code, message = "exception_expired", f"the exception expired on {entry.until}"
         elif furthest is not None and entry.until > furthest:

@@ -2,106 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from jsonschema import Draft201909Validator
+from typing import Annotated, Literal
 
 from mbp.contracts.hook_policy import HookPolicy
-from mbp.contracts.policy import TEXT, closed
-from mbp.contracts.sheet import NAME, WHOLE
+from mbp.contracts.sheet import WHOLE
 from mbp.core.errors import MbpError
-from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.forms import SOME, Name, Narrowed, Positive, Version, read_as
+from mbp.core.schema_check import did_you_mean, wrong_at
 from mbp.core.sql_guard import demand_change
-from mbp.core.yaml_io import line_of, load
+from mbp.core.yaml_io import line_of
+
+FILE = "contracts/a110/exercises.yaml"
+Instant = Annotated[
+    str, Narrowed(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$")
+]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A text of a file that is replaced."""
+
+    file: str
+    find: str
+    replace: str
 
 
 @dataclass(frozen=True)
 class ExpectedDecision:
     """A decision that must be made."""
 
-    hook: str
+    hook: Name
     entity: str = WHOLE
-    reason: str = "breach"
-
-
-FILE = "contracts/a110/exercises.yaml"
-
-
-INSTANT = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"}
-
-
-SECONDS = {"type": "integer", "minimum": 1}
-
-
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "exercises": {
-            "type": "array",
-            "minItems": 1,
-            "items": closed(
-                {
-                    "id": NAME,
-                    "what": TEXT,
-                    "at": INSTANT,
-                    "sql": {"type": "array", "minItems": 1, "items": TEXT},
-                    "edit": closed({"file": TEXT, "find": TEXT, "replace": TEXT}),
-                    "drop_hook": NAME,
-                    "rerun": {"enum": ["models", "build", "nothing"]},
-                    "collect": {"type": "boolean"},
-                    "expect": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": closed(
-                            {
-                                "hook": NAME,
-                                "entity": TEXT,
-                                "reason": {"enum": ["breach", "unknown"]},
-                            },
-                            optional=("entity", "reason"),
-                        ),
-                    },
-                    "also": {"type": "array", "items": NAME},
-                    "detect_within_seconds": SECONDS,
-                    "recovers_at": INSTANT,
-                    "recover_within_seconds": SECONDS,
-                },
-                optional=(
-                    "sql",
-                    "edit",
-                    "drop_hook",
-                    "collect",
-                    "also",
-                    "detect_within_seconds",
-                    "recovers_at",
-                    "recover_within_seconds",
-                ),
-            ),
-        },
-    }
-)
+    reason: Literal["breach", "unknown"] = "breach"
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One entry of the file; see its head for the keys."""
 
-    id: str
+    id: Name
     what: str
-    at: str
-    rerun: str
-    expect: tuple[ExpectedDecision, ...]
-    detect_within_seconds: int | None = None
-    sql: tuple[str, ...] = ()
-    edit: Mapping[str, str] | None = None
-    drop_hook: str | None = None
+    at: Instant
+    rerun: Literal["models", "build", "nothing"]
+    expect: Annotated[tuple[ExpectedDecision, ...], SOME]
+    detect_within_seconds: Positive | None = None
+    sql: Annotated[tuple[str, ...], SOME] = ()
+    edit: Edit | None = None
+    drop_hook: Name | None = None
     collect: bool = False
-    also: tuple[str, ...] = ()
-    recovers_at: str | None = None
-    recover_within_seconds: int | None = None
+    also: tuple[Name, ...] = ()
+    recovers_at: Instant | None = None
+    recover_within_seconds: Positive | None = None
+
+
+@dataclass(frozen=True)
+class ExerciseFile:
+    """The whole file."""
+
+    version: Version
+    exercises: Annotated[tuple[Exercise, ...], SOME]
 
 
 def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
@@ -110,43 +72,33 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
     Raises:
         MbpError: missing or wrong, a hook that is not there, or a hook that no exercise expects anything of.
     """
-    path = shown(root / FILE, root)
-    document = load(root / FILE, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
-    exercises: dict[str, Exercise] = {}
-    for index, entry in enumerate(value["exercises"]):
-        node = document["exercises"][index]
-        line = line_of(node, "id")
-        if entry["id"] in exercises:
-            raise MbpError(f"{entry['id']} appears twice", path=path, line=line, fix="keep one")
-        if not {"sql", "edit", "drop_hook"} & entry.keys():
-            what = f"{entry['id']} injects nothing"
-            raise MbpError(what, path=path, line=line, fix="give it sql, edit or drop_hook")
-        expect = tuple(ExpectedDecision(**decision) for decision in entry["expect"])
-        for name in [expected_decision.hook for expected_decision in expect] + entry.get(
-            "also", []
-        ):
-            if name not in policy.hooks:
-                what = f"{entry['id']} names the hook {name!r}, which is not there"
-                raise MbpError(what, path=path, line=line, fix=did_you_mean(name, policy.hooks))
-        for statement in entry.get("sql", ()):
-            demand_change(
-                statement.format(mbp="sample_mbp", ops="sample_ops"), "duckdb", path=path, line=line
-            )
-        promised = all(
-            policy.hooks[expected_decision.hook].rolls_back for expected_decision in expect
-        )
-        if "detect_within_seconds" not in entry and not promised:
-            what = f"{entry['id']} says nothing of the time to detect"
-            raise MbpError(what, path=path, line=line, fix="give it detect_within_seconds")
-        lists = {key: tuple(entry[key]) for key in ("sql", "also") if key in entry}
-        exercises[entry["id"]] = Exercise(**{**entry, **lists, "expect": expect})
-    expected = {
-        expected_decision.hook
-        for exercise in exercises.values()
-        for expected_decision in exercise.expect
-    }
+    document, form = read_as(ExerciseFile, root, FILE)
+    seen: set[str] = set()
+    for node, exercise in zip(document["exercises"], form.exercises, strict=True):
+        for what, fix in _wrong(exercise, policy, seen):
+            raise wrong_at(node, "id", FILE, f"{exercise.id} {what}", fix)
+        for statement in exercise.sql:
+            sql = statement.format(mbp="sample_mbp", ops="sample_ops")
+            demand_change(sql, "duckdb", path=FILE, line=line_of(node, "id"))
+        seen.add(exercise.id)
+    expected = {decision.hook for each in form.exercises for decision in each.expect}
     for name in sorted(policy.hooks.keys() - expected):
         what = f"no exercise expects anything of the hook {name}"
-        raise MbpError(what, path=path, fix="add one: an edge that was never tried is not there")
-    return list(exercises.values())
+        raise MbpError(what, path=FILE, fix="add one: an edge that was never tried is not there")
+    return list(form.exercises)
+
+
+def _wrong(
+    exercise: Exercise, policy: HookPolicy, seen: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """(what is wrong, fix), the first one first."""
+    if exercise.id in seen:
+        yield "appears twice", "keep one"
+    if not (exercise.sql or exercise.edit or exercise.drop_hook):
+        yield "injects nothing", "give it sql, edit or drop_hook"
+    for name in (*(decision.hook for decision in exercise.expect), *exercise.also):
+        if name not in policy.hooks:
+            yield f"names the hook {name!r}, which is not there", did_you_mean(name, policy.hooks)
+    promised = all(policy.hooks[decision.hook].rolls_back for decision in exercise.expect)
+    if exercise.detect_within_seconds is None and not promised:
+        yield "says nothing of the time to detect", "give it detect_within_seconds"

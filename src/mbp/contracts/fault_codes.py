@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.yaml_io import load
 
 
 @cache
 def _content() -> Any:
-    source = resources.files("mbp.contracts") / "fault_codes.yaml"
-    return YAML(typ="safe").load(source.read_text(encoding="utf-8"))
+    return load(Path(__file__).with_name("fault_codes.yaml"))
 
 
 @cache
@@ -46,8 +44,3 @@ def fault(
 def fault_of(error: MbpError, code: str, path: str) -> Finding:
     """The same as a finding; at `path` where the error names no file."""
     return fault(code, str(error.path or path), error.line, error.what, "", error.fix)
-
-
-def refusal(finding: Finding) -> MbpError:
-    """The error that stops a command which cannot go on with the fault."""
-    return MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)

@@ -2,82 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.hook_policy import digest
-from mbp.contracts.policy import TEXT, closed, load_policy
-from mbp.contracts.sheet import NAME, load_sheet
+from mbp.contracts.policy import load_policy
+from mbp.contracts.sheet import load_sheet
+from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
+from mbp.core.forms import SOME, Name, Narrowed, Positive, Version, read_as
 from mbp.core.gate_files import FOLDER, gates
-from mbp.core.schema_check import check, did_you_mean
-from mbp.core.yaml_io import line_of, load
+from mbp.core.schema_check import did_you_mean, wrong_at
 
 # The area of the checks that ask for sign-offs: they cannot be part of what is signed.
 SIGN_OFF_AREA = "Sign-offs"
 
-
 # Product, engineering (ST), data (DC), site reliability, front end, security and risk, integration.
 ROLES = ("PO", "Eng", "Data", "SRE", "FE", "SEC", "INT")
 
-
-HOURS = {"type": "integer", "minimum": 1}
-
-
-TEXTS = {"type": "array", "items": TEXT}
-
-
-CHECK = closed(
-    {
-        "id": NAME,
-        "area": TEXT,
-        "what": TEXT,
-        "source": {
-            "type": "object",
-            "minProperties": 1,
-            "properties": {
-                "of": {
-                    "type": "array",
-                    "minItems": 1,
-                    "uniqueItems": True,
-                    "items": {"enum": ["source", "data"]},
-                },
-                "max_age_hours": HOURS,
-            },
+SOURCE = {
+    "type": "object",
+    "minProperties": 1,
+    "properties": {
+        "of": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": ["source", "data"]},
         },
-        "rule": NAME,
-        "command": TEXT,
-        "evidence": TEXTS,
-        "owner": TEXT,
-        "waivable": {"type": "boolean"},
-        "no_go": {"type": "boolean"},
-        "rehearsal": {"type": "boolean"},
-        "details": TEXT,
+        "max_age_hours": {"type": "integer", "minimum": 1},
     },
-    optional=("no_go", "rehearsal", "details"),
-)
-
-
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "gate": TEXT,
-        "title": TEXT,
-        "evidence_max_age_hours": HOURS,
-        "sign_offs": closed(
-            {
-                "max_age_hours": HOURS,
-                "owner": TEXT,
-                "roles": {"type": "object", "additionalProperties": TEXT},
-            }
-        ),
-        "checks": {"type": "array", "minItems": 1, "items": CHECK},
-    }
-)
+}
 
 
 @dataclass(frozen=True)
@@ -92,18 +48,39 @@ class CheckDefinition:
         details: the command that shows what is wrong, where `command` does not.
     """
 
-    id: str
+    id: Name
     area: str
     what: str
-    source: Mapping[str, Any]
-    rule: str
+    source: Annotated[Mapping[str, Any], Narrowed(**SOURCE)]
+    rule: Name
     command: str
-    evidence: Sequence[str]
+    evidence: tuple[str, ...]
     owner: str
     waivable: bool
     no_go: bool = False
     rehearsal: bool = False
     details: str = ""
+
+
+@dataclass(frozen=True)
+class SignOffs:
+    """Who signs: role -> what it answers for; an older sign-off is invalid."""
+
+    max_age_hours: Positive
+    owner: str
+    roles: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class GateFile:
+    """The whole file."""
+
+    version: Version
+    gate: str
+    title: str
+    evidence_max_age_hours: Positive
+    sign_offs: SignOffs
+    checks: Annotated[tuple[CheckDefinition, ...], SOME]
 
 
 @dataclass(frozen=True)
@@ -146,69 +123,30 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
         fix = did_you_mean(name, list(known)) if known else "write its file, or run `mbp init`"
         raise MbpError(f"no gate {name!r}", path=FOLDER, fix=fix)
     path = known[name]
-    document = load(root / path, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
-    strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
-    if strange:
-        what = f"no one can hold the role {strange[0]!r}"
-        line = line_of(document["sign_offs"]["roles"], strange[0])
-        raise MbpError(what, path=path, line=line, fix=did_you_mean(strange[0], list(ROLES)))
+    document, form = read_as(GateFile, root, path)
+    for role in form.sign_offs.roles:
+        if role not in ROLES:
+            fix, node = did_you_mean(role, ROLES), document["sign_offs"]["roles"]
+            raise wrong_at(node, role, path, f"no one can hold the role {role!r}", fix)
     policy = load_policy(root)
-    measured = any("kpi" in entry["source"] for entry in value["checks"])
+    measured = any("kpi" in check.source for check in form.checks)
     kpis = load_sheet(root, policy).kpis if measured else {}
-    checks: dict[str, CheckDefinition] = {}
-
-    def refuse(index: int, key: str, what: str, fix: str) -> MbpError:
-        return MbpError(what, path=path, line=line_of(document["checks"][index], key), fix=fix)
-
-    for index, entry in enumerate(value["checks"]):
-        check_definition = CheckDefinition(**entry)
-        if check_definition.id in checks:
-            raise refuse(
-                index, "id", f"the check {check_definition.id} appears twice here", "rename one"
-            )
-        if rules is not None:
-            _demand_rule(check_definition, rules, index, refuse)
-        if (kpi := check_definition.source.get("kpi")) is not None and str(kpi) not in kpis:
-            what = f"{check_definition.id}: no KPI {kpi!r} in the measurement sheet"
-            raise refuse(index, "source", what, did_you_mean(str(kpi), sorted(kpis)))
-        if check_definition.owner not in policy.owners:
-            what = f"{check_definition.id}: no owner {check_definition.owner!r}"
-            raise refuse(
-                index, "owner", what, did_you_mean(check_definition.owner, sorted(policy.owners))
-            )
-        # Sign-offs are recognised by their area: no signature covers them.
-        if check_definition.area == SIGN_OFF_AREA:
-            raise refuse(
-                index,
-                "area",
-                f"{check_definition.id} would count as a sign-off",
-                "give it another area",
-            )
-        if check_definition.no_go and check_definition.waivable:
-            raise refuse(
-                index,
-                "waivable",
-                f"{check_definition.id}: a no-go cannot be waived",
-                "set it to false",
-            )
-        if check_definition.rehearsal and (check_definition.waivable or check_definition.no_go):
-            raise refuse(
-                index,
-                "rehearsal",
-                f"{check_definition.id}: a rehearsal is not waived into a release",
-                "set waivable to false, and leave no_go out",
-            )
-        checks[check_definition.id] = check_definition
+    seen: set[str] = set()
+    for node, check in zip(document["checks"], form.checks, strict=True):
+        if check.id in seen:
+            raise wrong_at(node, "id", path, f"{check.id}: appears twice here", "rename one")
+        for key, what, fix in _wrong(check, rules, kpis, policy.owners):
+            raise wrong_at(node, key, path, f"{check.id}: {what}", fix)
+        seen.add(check.id)
     return Gate(
         name,
-        value["title"],
+        form.title,
         path,
-        value["evidence_max_age_hours"],
-        value["sign_offs"]["roles"],
-        value["sign_offs"]["max_age_hours"],
-        value["sign_offs"]["owner"],
-        tuple(checks.values()),
+        form.evidence_max_age_hours,
+        form.sign_offs.roles,
+        form.sign_offs.max_age_hours,
+        form.sign_offs.owner,
+        form.checks,
         digest(document),
     )
 
@@ -222,24 +160,37 @@ class GateRuleLike(Protocol):
     def knows(self) -> frozenset[str]: ...
 
 
-def _demand_rule(
-    check_definition: CheckDefinition,
-    rules: Mapping[str, GateRuleLike],
-    index: int,
-    refuse: Callable[[int, str, str, str], MbpError],
-) -> None:
-    if check_definition.rule not in rules:
-        what = f"{check_definition.id}: no rule {check_definition.rule!r}"
-        raise refuse(index, "rule", what, did_you_mean(check_definition.rule, sorted(rules)))
-    rule = rules[check_definition.rule]
-    missing, unknown = (
-        rule.wants - check_definition.source.keys(),
-        check_definition.source.keys() - rule.knows,
-    )
-    if missing or unknown:
-        key = sorted(missing or unknown)[0]
-        what = (
-            f"{check_definition.id}: the rule {check_definition.rule}"
-            f" {'wants' if missing else 'knows no'} source.{key}"
-        )
-        raise refuse(index, "source", what, f"it knows {', '.join(sorted(rule.knows))}")
+def _wrong(
+    check: CheckDefinition,
+    rules: Mapping[str, GateRuleLike] | None,
+    kpis: Collection[str],
+    owners: Collection[str],
+) -> Iterator[tuple[str, str, str]]:
+    """(key, what is wrong with it, fix), the first one first."""
+    if rules is not None:
+        yield from _wrong_rule(check, rules)
+    if (kpi := check.source.get("kpi")) is not None and str(kpi) not in kpis:
+        yield "source", f"no KPI {kpi!r} in the measurement sheet", did_you_mean(str(kpi), kpis)
+    if check.owner not in owners:
+        yield "owner", f"no owner {check.owner!r}", did_you_mean(check.owner, owners)
+    # Sign-offs are recognised by their area: no signature covers them.
+    if check.area == SIGN_OFF_AREA:
+        yield "area", "would count as a sign-off", "give it another area"
+    if check.no_go and check.waivable:
+        yield "waivable", "a no-go cannot be waived", "set it to false"
+    if check.rehearsal and (check.waivable or check.no_go):
+        fix = "set waivable to false, and leave no_go out"
+        yield "rehearsal", "a rehearsal is not waived into a release", fix
+
+
+def _wrong_rule(
+    check: CheckDefinition, rules: Mapping[str, GateRuleLike]
+) -> Iterator[tuple[str, str, str]]:
+    if check.rule not in rules:
+        yield "rule", f"no rule {check.rule!r}", did_you_mean(check.rule, rules)
+        return
+    rule = rules[check.rule]
+    missing, unknown = rule.wants - check.source.keys(), check.source.keys() - rule.knows
+    for key in sorted(missing or unknown):
+        what = f"the rule {check.rule} {'wants' if missing else 'knows no'} source.{key}"
+        yield "source", what, f"it knows {', '.join(sorted(rule.knows))}"

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import rfc8785
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed, load_policy
-from mbp.contracts.sheet import NAME, SHEET, Kpi, Sheet, load_sheet
-from mbp.core.errors import MbpError
-from mbp.core.paths import is_file_inside, shown
+from mbp.contracts.policy import load_policy
+from mbp.contracts.sheet import SHEET, Kpi, Sheet, load_sheet
+from mbp.core.canonical_json import digest
+from mbp.core.forms import SOME, Name, Positive, schema_of
+from mbp.core.paths import is_file_inside
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import as_json, check, did_you_mean, violations
+from mbp.core.schema_check import TEXT, closed, did_you_mean, read_form, violations
 from mbp.core.site_pages import page_url, site_address
-from mbp.core.yaml_io import line_of, load, plain
+from mbp.core.yaml_io import line_of
 
 HOOKS = "contracts/a110/hooks.yaml"
 RELIABILITY_MODELS = "models/marts/reliability"
-POSITIVE = {"type": "integer", "minimum": 1}
-HOOK_SCHEMA = closed(
-    {
-        "id": NAME,
-        "kpi": NAME,
-        "entities": {"enum": ["all", "each"]},
-        "for_windows": POSITIVE,
-        "severity": {"enum": ["page", "ticket"]},
-        "must_have": {"type": "boolean"},
-        "rollback": TEXT,
-        "runbook": TEXT,
-        "evidence": {"type": "array", "minItems": 1, "items": TEXT},
-    }
-)
 LIMITS = ("rollback_start_seconds", "cdc_recovery_seconds", "lock_max_age_hours")
 SCHEMA = closed(
     {
@@ -45,11 +28,26 @@ SCHEMA = closed(
             "minProperties": 1,
             "additionalProperties": closed({"receiver": TEXT}),
         },
-        "limits": closed(dict.fromkeys(LIMITS, POSITIVE)),
+        "limits": closed(dict.fromkeys(LIMITS, schema_of(Positive))),
         # Each entry is checked by itself: a mistake in one hook must not silence the others.
         "hooks": {"type": "array", "items": {"type": "object"}},
     }
 )
+
+
+@dataclass(frozen=True)
+class HookEntry:
+    """A hook as the file has it: `kpi` is the name of one."""
+
+    id: Name
+    kpi: Name
+    entities: Literal["all", "each"]
+    for_windows: Positive
+    severity: Literal["page", "ticket"]
+    must_have: bool
+    rollback: str
+    runbook: str
+    evidence: Annotated[tuple[str, ...], SOME]
 
 
 @dataclass(frozen=True)
@@ -113,11 +111,6 @@ class HookPolicy:
     hash: str
 
 
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON (RFC 8785), as hexadecimal digits."""
-    return hashlib.sha256(rfc8785.dumps(as_json(plain(value)))).hexdigest()
-
-
 def load_hooks(root: Path) -> HookPolicy:
     """Reads sheet and hooks; a wrong hook becomes a finding and is left out.
 
@@ -125,9 +118,7 @@ def load_hooks(root: Path) -> HookPolicy:
         MbpError: one of the files cannot be read, or is wrong as a whole.
     """
     sheet = load_sheet(root, load_policy(root))
-    path = shown(root / HOOKS, root)
-    document = load(root / HOOKS, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    document, value = read_form(root, HOOKS, SCHEMA)
     receivers = {owner: route["receiver"] for owner, route in value["routes"].items()}
     address = site_address(root)
     hooks: dict[str, Hook] = {}
@@ -136,12 +127,12 @@ def load_hooks(root: Path) -> HookPolicy:
     for index, entry in enumerate(value["hooks"]):
         node = document["hooks"][index]
         name = str(entry.get("id", f"entry {index + 1}"))
-        wrong = list(_wrong(root, node, entry, sheet, receivers, path))
+        wrong = list(_wrong(root, node, entry, sheet, receivers))
         if name in hooks:
-            wrong.append(_finding("hook_twice", path, node, "id", name, "the id appears twice"))
+            wrong.append(_finding("hook_twice", node, "id", name, "the id appears twice"))
         elif entry.get("kpi") in watched:
             what = f"the KPI {entry['kpi']} already has the hook {watched[entry['kpi']]}"
-            wrong.append(_finding("kpi_twice", path, node, "kpi", name, what, "keep one of them"))
+            wrong.append(_finding("kpi_twice", node, "kpi", name, what, "keep one of them"))
         findings += wrong
         if not wrong:
             kpi = sheet.kpis[entry["kpi"]]
@@ -175,7 +166,7 @@ def demand_whole(policy: HookPolicy) -> HookPolicy:
         MbpError: the first finding.
     """
     for finding in policy.findings:
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
+        raise finding.as_error
     return policy
 
 
@@ -190,46 +181,38 @@ def _wrong(
     entry: Mapping[str, Any],
     sheet: Sheet,
     receivers: Mapping[str, str],
-    path: str,
 ) -> Iterator[Finding]:
     name = str(entry.get("id", "?"))
-    broken = violations(node, Draft201909Validator(HOOK_SCHEMA))
+    broken = violations(node, schema_of(HookEntry))
     for schema_violation in broken:
-        yield Finding(
-            "hook_form",
-            schema_violation.what,
-            path,
-            schema_violation.line,
-            name,
-            schema_violation.fix or "",
-        )
+        what, line, fix = schema_violation.what, schema_violation.line, schema_violation.fix
+        yield Finding("hook_form", what, HOOKS, line, name, fix or "")
     if broken:
         return
     if entry["kpi"] not in sheet.kpis:
         what = f"the KPI {entry['kpi']!r} is not in the measurement sheet"
         fix = did_you_mean(entry["kpi"], sheet.kpis)
-        yield _finding("hook_without_kpi", path, node, "kpi", name, what, fix)
+        yield _finding("hook_without_kpi", node, "kpi", name, what, fix)
         return
     for owner in sheet.kpis[entry["kpi"]].owners:
         if owner not in receivers:
             what = f"the owner {owner} has no route: no one would be notified of the decision"
             fix = f"add {owner} to `routes`"
-            yield _finding("owner_without_route", path, node, "kpi", name, what, fix)
+            yield _finding("owner_without_route", node, "kpi", name, what, fix)
     if not is_file_inside(root, entry["runbook"]):
         what = f"the runbook {entry['runbook']} does not exist"
-        yield _finding(
-            "runbook_missing", path, node, "runbook", name, what, "write it, or correct the path"
-        )
+        fix = "write it, or correct the path"
+        yield _finding("runbook_missing", node, "runbook", name, what, fix)
     for relation in entry["evidence"]:
         schema, _, model = relation.partition(".")
         known = {file.stem for file in (root / RELIABILITY_MODELS).glob("*.sql")}
         if schema != "reliability" or model not in known:
             what = f"the evidence {relation} is no model"
             fix = did_you_mean(relation, {f"reliability.{table}" for table in known})
-            yield _finding("evidence_missing", path, node, "evidence", name, what, fix)
+            yield _finding("evidence_missing", node, "evidence", name, what, fix)
 
 
 def _finding(
-    code: str, path: str, node: Any, key: str, name: str, what: str, fix: str = "keep one"
+    code: str, node: Any, key: str, name: str, what: str, fix: str = "keep one"
 ) -> Finding:
-    return Finding(code, what, path, line_of(node, key), name, fix)
+    return Finding(code, what, HOOKS, line_of(node, key), name, fix)

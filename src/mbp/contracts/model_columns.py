@@ -36,11 +36,8 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
         path = model_path(root, contract.dataset)
         name = shown(path, root)
         if not path.is_file():
-            raise MbpError(
-                f"no model, seed or snapshot {contract.dataset}",
-                path=contract.path,
-                fix=f"write {name}, or remove the contract",
-            )
+            what = f"no model, seed or snapshot {contract.dataset}"
+            raise MbpError(what, path=contract.path, fix=f"write {name}, or remove the contract")
         if path.suffix == ".py" or (hosted and path.suffix == ".sql"):
             continue  # only the table shows its columns: `mbp registry drift`
         results = selected_columns(path, name)
@@ -57,12 +54,9 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
                 )
         for column, line in results.items():
             if column not in promised:
-                raise MbpError(
-                    f"the column {column!r} is not in the contract {contract.path}",
-                    path=name,
-                    line=line,
-                    fix="describe it in the contract or remove it from the model",
-                )
+                what = f"the column {column!r} is not in the contract {contract.path}"
+                fix = "describe it in the contract or remove it from the model"
+                raise MbpError(what, path=name, line=line, fix=fix)
 
 
 def selected_columns(path: Path, name: str) -> dict[str, int]:
@@ -79,29 +73,18 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
     bare = re.sub(r"\{#.*?#\}", _blank, bare, flags=re.DOTALL)
     matched = FINAL.search(bare)
     if matched is None:
-        raise MbpError(
-            "no CTE `final as (select <columns> from ...)`",
-            path=name,
-            fix="follow the house style",
-        )
+        fix = "follow the house style"
+        raise MbpError("no CTE `final as (select <columns> from ...)`", path=name, fix=fix)
     columns: dict[str, int] = {}
     for offset, entry in _entries(matched["columns"]):
         line = text.count("\n", 0, matched.start("columns") + offset) + 1
         column = NAME.search(entry.strip())
         if column is None:
-            raise MbpError(
-                f"expected a column with a name, found {entry.strip()!r}",
-                path=name,
-                line=line,
-                fix="name every column of `final`",
-            )
+            what = f"expected a column with a name, found {entry.strip()!r}"
+            raise MbpError(what, path=name, line=line, fix="name every column of `final`")
         if column.group() in columns:
-            raise MbpError(
-                f"the column {column.group()!r} appears twice",
-                path=name,
-                line=line,
-                fix="select it once",
-            )
+            what = f"the column {column.group()!r} appears twice"
+            raise MbpError(what, path=name, line=line, fix="select it once")
         columns[column.group()] = line
     return columns
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.fault_codes import refusal
 from mbp.core.reporting import Finding
 
 OPENED = re.compile(r"\{\{|\{%|\{#")
@@ -42,15 +41,11 @@ def plain_text_faults(root: DocumentNode) -> Iterator[Finding]:
 def demand_plain_text(document: Any, path: str) -> None:
     """Refuses a text or a key that another reader would take for a template or for markup.
 
-    Args:
-        document: as `mbp.core.yaml_io` loaded it.
-        path: the file, for the message.
-
     Raises:
         MbpError: the first such text, with its line.
     """
     for fault in plain_text_faults(DocumentNode.root(document, path)):
-        raise refusal(fault)
+        raise fault.as_error
 
 
 def texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

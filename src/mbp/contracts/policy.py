@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft201909Validator
 
 from mbp.contracts.exceptions import (
     LIST,
-    SOME_TEXT,
     AllowedException,
     read_exceptions,
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean, violations
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean, violations, wrong_at
 from mbp.core.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
@@ -36,19 +32,8 @@ DIMENSIONS = (
 CADENCES = ("daily", "nightly")
 # Projects (and copies of them) whose files are kept as read, by their content.
 KEPT = 8
-TEXT = SOME_TEXT
 # Code of an exception for a node of dbt, or a rule, that a run need not cover to count for the whole project.
 NOT_DEMANDED = "not_demanded"
-
-
-def closed(properties: Mapping[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Schema of an object that has these keys and no others."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
 
 
 SCHEMA = closed(
@@ -175,12 +160,8 @@ class Policy:
             MbpError: it does not.
         """
         if owner not in self.owners:
-            raise MbpError(
-                f"unknown owner {owner!r}",
-                path=path,
-                line=line,
-                fix=did_you_mean(owner, self.owners),
-            )
+            fix = did_you_mean(owner, self.owners)
+            raise MbpError(f"unknown owner {owner!r}", path=path, line=line, fix=fix)
         return owner
 
 
@@ -212,13 +193,15 @@ def policy_of(text: str) -> Policy:
     name = POLICY
     document = loads(text, shown_as=name)
     refuse_old_keys(document, name, {NOT_DEMANDED: LIST})
-    value = check(document, Draft201909Validator(SCHEMA), name)
+    value = check(document, SCHEMA, name)
     families = {
         family: _family(family, entry, line_of(document["families"], family))
         for family, entry in value["families"].items()
     }
     for index, family in enumerate(value["required_families"]):
-        _known(family, families, name, line_of(document["required_families"], index))
+        if family not in families:
+            fix, node = did_you_mean(family, families), document["required_families"]
+            raise wrong_at(node, index, name, f"unknown family {family!r}", fix)
     return Policy(
         severities=tuple(value["severities"]),
         expiry_required=value["warnings"]["expiry_required"],
@@ -239,7 +222,7 @@ def policy_violations(text: str) -> list[MbpError]:
     """Everything in which a text does not follow the schema of the policy."""
     return [
         MbpError(violation.what, path=POLICY, line=violation.line, fix=violation.fix)
-        for violation in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
+        for violation in violations(loads(text, shown_as=POLICY), SCHEMA)
     ]
 
 
@@ -259,10 +242,3 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily
         reason and reason.strip(),
         "judges" in entry,
     )
-
-
-def _known(family: str, families: Mapping[str, RuleFamily], path: str, line: int | None) -> None:
-    if family not in families:
-        raise MbpError(
-            f"unknown family {family!r}", path=path, line=line, fix=did_you_mean(family, families)
-        )

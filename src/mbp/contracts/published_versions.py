@@ -7,7 +7,6 @@ SHA-256 of its parent, so that a later change of any file shows in all that foll
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from typing import Any
 from semver import Version
 
 from mbp.contracts.compatibility.versions import read_version
-from mbp.core.canonical_json import canonical
+from mbp.core.canonical_json import canonical, digest
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import inside, shown
-from mbp.core.yaml_lines import exact
+from mbp.core.yaml_io import exact
 
 FOLDER = "contracts/registry"
 LIFE = "lifecycle.jsonl"
@@ -69,15 +68,6 @@ def subject_of(dataset: str, version: Version) -> str:
     return f"{family}.{name}.v{version.major}" if name else f"{family}.v{version.major}"
 
 
-def digest(document: Mapping[str, Any], path: str = "") -> str:
-    """SHA-256 of the canonical form.
-
-    Raises:
-        MbpError: a value that canonical JSON cannot hold.
-    """
-    return hashlib.sha256(canonical(document, path)).hexdigest()
-
-
 def datasets(root: Path) -> list[str]:
     """Datasets with at least one published version."""
     folder = root / FOLDER
@@ -110,11 +100,8 @@ def _read(path: Path, root: Path, dataset: str) -> Published:
         raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, fix=fix)
     version = read_version(str(document["version"]))
     if version is None or document["dataset"] != dataset or path.stem != str(version):
-        raise MbpError(
-            f"holds {document['dataset']} {document['version']}, not what its name says",
-            path=place,
-            fix=fix,
-        )
+        what = f"holds {document['dataset']} {document['version']}, not what its name says"
+        raise MbpError(what, path=place, fix=fix)
     stated = str(document.pop("sha256"))
     return Published(dataset, version, str(document["subject"]), document, stated, place)
 

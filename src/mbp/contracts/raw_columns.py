@@ -5,53 +5,48 @@ Sources, seeds, staging, the raw tables in the warehouse and the simulator all f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft201909Validator
+from typing import Annotated
 
 from mbp.contracts.model import ChangeLog, Contract
-from mbp.contracts.policy import TEXT, closed
-from mbp.core.schema_check import check
-from mbp.core.yaml_io import load
+from mbp.core.forms import SOME, Name, Narrowed, Version, read_as
 
 TELEMETRY = "contracts/a71/telemetry.yaml"
 # The one source that is captured and loaded: its raw tables are in `raw_mbp`.
 SOURCE = "mbp"
 # Both embedded engines take the other types as the contract writes them; `text` is DuckDB's alias of VARCHAR.
 RAW_TYPES = {"string": "text"}
-NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
-TYPE = {
-    "type": "string",
-    "pattern": r"^(text|bigint|boolean|timestamptz|decimal\([0-9]+,[0-9]+\))$",
-}
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "tables": {
-            "type": "array",
-            "minItems": 1,
-            "items": closed(
-                {
-                    "name": NAME,
-                    "description": TEXT,
-                    "columns": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": closed(
-                            {"name": NAME, "type": TYPE, "classification": TEXT, "staged": NAME},
-                            optional=("classification", "staged"),
-                        ),
-                    },
-                    "computed": {"type": "array", "items": NAME},
-                },
-                optional=("computed",),
-            ),
-        },
-    }
-)
+TYPE = r"^(text|bigint|boolean|timestamptz|decimal\([0-9]+,[0-9]+\))$"
+
+
+@dataclass(frozen=True)
+class CollectedColumn:
+    """A column of telemetry; `staged` is its name in the staging model, where it differs."""
+
+    name: Name
+    type: Annotated[str, Narrowed(pattern=TYPE)]
+    classification: str | None = None
+    staged: Name | None = None
+
+
+@dataclass(frozen=True)
+class CollectedTable:
+    """A table of telemetry; `computed` are columns that its staging model computes."""
+
+    name: Name
+    description: str
+    columns: Annotated[tuple[CollectedColumn, ...], SOME]
+    computed: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True)
+class TelemetryFile:
+    """The whole file."""
+
+    version: Version
+    tables: Annotated[tuple[CollectedTable, ...], SOME]
 
 
 @dataclass(frozen=True)
@@ -145,33 +140,27 @@ def telemetry(root: Path) -> list[RawTable]:
     Raises:
         MbpError: the file is missing or not of the schema.
     """
-    value = check(
-        load(root / TELEMETRY, shown_as=TELEMETRY), Draft201909Validator(SCHEMA), TELEMETRY
-    )
-    return [_collected(table) for table in value["tables"]]
+    _, form = read_as(TelemetryFile, root, TELEMETRY)
+    return [_collected(table) for table in form.tables]
 
 
-def _collected(table: Mapping[str, Any]) -> RawTable:
-    def column(name: str, entry: Mapping[str, Any]) -> RawColumn:
-        doc = doc_name(f"ops_{table['name']}", name)
-        return RawColumn(name, entry.get("type", ""), doc, entry.get("classification"))
+def _collected(table: CollectedTable) -> RawTable:
+    def column(entry: CollectedColumn, name: str | None = None) -> RawColumn:
+        doc = doc_name(f"ops_{table.name}", name or entry.name)
+        return RawColumn(name or entry.name, entry.type, doc, entry.classification)
 
-    def staged(entry: Mapping[str, Any]) -> RawColumn:
-        renamed = column(entry.get("staged", entry["name"]), entry)
+    def staged(entry: CollectedColumn) -> RawColumn:
         # Staging converts numbers that it renames; a text keeps its meaning, and so its description.
-        return (
-            renamed
-            if entry["type"] != "text"
-            else replace(column(entry["name"], entry), name=renamed.name)
-        )
+        if entry.type != "text":
+            return column(entry, entry.staged)
+        return replace(column(entry), name=entry.staged or entry.name)
 
-    entries = table["columns"]
     return RawTable(
-        table["name"],
-        table["description"],
-        (*(column(entry["name"], entry) for entry in entries), ARRIVAL),
+        table.name,
+        table.description,
+        (*map(column, table.columns), ARRIVAL),
         (
-            *(staged(entry) for entry in entries),
-            *(column(name, {}) for name in table.get("computed", ())),
+            *map(staged, table.columns),
+            *(column(CollectedColumn(name, "")) for name in table.computed),
         ),
     )

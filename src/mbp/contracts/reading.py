@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.contract_file import ContractFile, target_of
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.model import ChangeLog, Column, Contract, Reference, ServiceLevel
-from mbp.contracts.references import target_of
 
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
 # What rules.py can turn into a test. Nothing would check any other option.
@@ -26,6 +25,7 @@ OPTIONS = {
     "pattern",
     "timezone",
 }
+NUMBERS = ("number", "integer")
 SERVICE_LEVELS = (
     "availability",
     "completeness",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from mbp.contracts.column_faults import expression_faults
-from mbp.contracts.contract_file import ContractFile, QualityEntry
+from mbp.contracts.contract_file import ContractFile, QualityEntry, reading_check
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.policy import Policy
 from mbp.contracts.quality import (
@@ -17,7 +17,6 @@ from mbp.contracts.quality import (
     TEST_NAME,
 )
 from mbp.contracts.reading import PLAIN_NAME
-from mbp.contracts.reading_checks import reading_check
 from mbp.contracts.rule_ids import LONGEST
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.contract_file import read_document
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.fault_codes import fault, refusal
+from mbp.contracts.fault_codes import fault
 from mbp.contracts.model import Contract
 from mbp.contracts.plain_text import plain_text_faults
-from mbp.contracts.policy import TEXT, Policy, closed
+from mbp.contracts.policy import Policy
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import did_you_mean
+from mbp.core.schema_check import TEXT, closed, did_you_mean
 from mbp.core.settings import load_settings
 
 GLOSSARY = "contracts/a87/glossary.yaml"
@@ -126,7 +124,7 @@ def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) ->
     datasets = {contract.dataset: contract for contract in contracts}
     semantics, faults = read_semantics(root, datasets, policy)
     for first in faults:
-        raise refusal(first)
+        raise first.as_error
     return semantics
 
 
@@ -139,7 +137,6 @@ def read_semantics(
     """contracts/a87 as far as it can be read, and everything that is wrong with it.
 
     Args:
-        contracts: dataset -> its contract.
         policy: knows the owners; nothing is said of them without it.
         unread: datasets whose contract cannot be read; nothing is said of their columns.
     """
@@ -192,7 +189,7 @@ def _entries(
     faults += unreadable
     if document is None:
         return None, []
-    wrong = document.violations(Draft201909Validator(schema))
+    wrong = document.violations(schema)
     faults += [
         fault(
             "A87-008",

@@ -6,18 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft201909Validator
+from typing import Annotated, Any, Literal
 
 from mbp.contracts.contract_loading import read_contracts
-from mbp.contracts.fault_codes import refusal
 from mbp.contracts.plain_text import demand_plain_text
-from mbp.contracts.policy import TEXT, Policy, closed
-from mbp.core.errors import MbpError
-from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
-from mbp.core.yaml_io import line_of, load
+from mbp.contracts.policy import Policy
+from mbp.core.forms import SOME, Count, Name, Narrowed, Version, schema_of
+from mbp.core.schema_check import closed, did_you_mean, read_form, wrong_at
+from mbp.core.yaml_io import line_of
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
 RUN = "run"
@@ -36,91 +32,78 @@ ACTIONS = (
     "moderate",
     "waiver",
 )
-DASHBOARDS = ("DEC", "MBP", "DATA", "FE")
+Dashboard = Literal["DEC", "MBP", "DATA", "FE"]
 UNIT_MINUTES = {"m": 1, "h": 60, "d": 1440}
 OPERATORS = ("<=", ">=", "==", "<", ">")
 # A target that is a word: what is counted is what went wrong, so the word means none of it.
 WORDS = {"pass": ("==", 0.0), "false": ("==", 0.0)}
-NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
-SCHEMA = closed(
+PARAMETERS = closed(
     {
-        "version": {"const": 1},
-        "parameters": closed(
-            {
-                "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
-                "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
-                "burn_page_fast": POSITIVE,
-                "burn_page_slow": POSITIVE,
-                "burn_ticket": POSITIVE,
-                "sustained_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
-                "inp_tolerance_percent": POSITIVE,
-                "twap_samples_outside": {"type": "integer", "minimum": 1},
-                "abuse_usual_hours": {"type": "integer", "minimum": 1},
-                "abuse_usual_floor": POSITIVE,
-            }
-        ),
-        "kpis": {
-            "type": "array",
-            "minItems": 1,
-            "items": closed(
-                {
-                    "id": NAME,
-                    "name": TEXT,
-                    "unit": TEXT,
-                    "source": TEXT,
-                    "window": TEXT,
-                    "every": TEXT,
-                    "target": TEXT,
-                    "watcher": NAME,
-                    "hook": TEXT,
-                    "owner": TEXT,
-                    "query_id": {"type": "string", "pattern": "^[a-z]+[.][a-z0-9_]+$"},
-                    "dashboard": {"enum": list(DASHBOARDS)},
-                    "minimum_samples": {"type": "integer", "minimum": 0},
-                    "measure": NAME,
-                    "definition": TEXT,
-                }
-            ),
-        },
+        "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
+        "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
+        "burn_page_fast": POSITIVE,
+        "burn_page_slow": POSITIVE,
+        "burn_ticket": POSITIVE,
+        "sustained_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
+        "inp_tolerance_percent": POSITIVE,
+        "twap_samples_outside": {"type": "integer", "minimum": 1},
+        "abuse_usual_hours": {"type": "integer", "minimum": 1},
+        "abuse_usual_floor": POSITIVE,
     }
 )
-
-
 # A target that is a service level of the contracts, in seconds.
 SERVICE_LEVEL = re.compile("<=(freshness|latency)")
 
 
 @dataclass(frozen=True)
-class Kpi:
-    """One KPI of the sheet.
+class KpiEntry:
+    """A KPI as the file has it.
 
     Attributes:
-        window_minutes: None for a KPI that is measured per run.
-        every_minutes: a newer value is due after so long.
         measure: what is shown over several windows: a measure of the semantic models, or WORST_WINDOW.
-        operator, bound: the target as a comparison with the value.
-        actions: what its hook does, in the order of the sheet.
-        owners: teams, the first one answers.
-        line: in the file.
     """
 
-    id: str
+    id: Name
     name: str
     unit: str
     source: str
     window: str
     every: str
     target: str
-    watcher: str
+    watcher: Name
     hook: str
     owner: str
-    query_id: str
-    dashboard: str
-    minimum_samples: int
-    measure: str
+    query_id: Annotated[str, Narrowed(pattern="^[a-z]+[.][a-z0-9_]+$")]
+    dashboard: Dashboard
+    minimum_samples: Count
+    measure: Name
     definition: str
+
+
+@dataclass(frozen=True)
+class SheetFile:
+    """The whole file."""
+
+    version: Version
+    parameters: Annotated[Mapping[str, float], Narrowed(**PARAMETERS)]
+    kpis: Annotated[tuple[KpiEntry, ...], SOME]
+
+
+@dataclass(frozen=True)
+class Kpi(KpiEntry):
+    """One KPI of the sheet.
+
+    Attributes:
+        window_minutes: None for a KPI that is measured per run.
+        every_minutes: a newer value is due after so long.
+        operator, bound: the target as a comparison with the value.
+        actions: what its hook does, in the order of the sheet.
+        owners: teams, the first one answers.
+        line: in the file.
+    """
+
     window_minutes: int | None
     every_minutes: int
     operator: str
@@ -145,27 +128,27 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
         MbpError: missing or not of the schema; a target, window, action or owner that does not parse
             or is unknown; an id or a query id that appears twice.
     """
-    path = shown(root / SHEET, root)
-    document = load(root / SHEET, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
-    demand_plain_text(document, path)
+    document, value = read_form(root, SHEET, schema_of(SheetFile))
+    demand_plain_text(document, SHEET)
     kpis: dict[str, Kpi] = {}
     queries: set[str] = set()
     for index, entry in enumerate(value["kpis"]):
         node = document["kpis"][index]
         if entry["id"] in kpis:
-            raise _error(f"the KPI {entry['id']!r} appears twice", path, node, "id", "keep one")
+            what = f"the KPI {entry['id']!r} appears twice"
+            raise wrong_at(node, "id", SHEET, what, "keep one")
         if entry["query_id"] in queries:
             what = f"the query id {entry['query_id']!r} appears twice"
-            raise _error(what, path, node, "query_id", "give each KPI its own")
+            raise wrong_at(node, "query_id", SHEET, what, "give each KPI its own")
         queries.add(entry["query_id"])
         if kind := SERVICE_LEVEL.fullmatch(entry["target"]):
             seconds = _strictest(kind[1], root)
             if seconds is None:
                 what = f"no contract has the service level {kind[1]!r}, the target of {entry['id']}"
-                raise _error(what, path, node, "target", "write a number, or add it to a contract")
+                fix = "write a number, or add it to a contract"
+                raise wrong_at(node, "target", SHEET, what, fix)
             entry["target"] = f"<={seconds}"
-        kpis[entry["id"]] = _kpi(entry, node, path, policy)
+        kpis[entry["id"]] = _kpi(entry, node, policy)
     return Sheet(kpis, value["parameters"])
 
 
@@ -179,7 +162,7 @@ def _strictest(kind: str, root: Path) -> int | None:
     levels = [contract.service_level(kind) for contract in read.contracts.values()]
     seconds = [level.seconds for level in levels if level]
     if read.unread or None in seconds:
-        raise refusal(read.faults[0])
+        raise read.faults[0].as_error
     return min((number for number in seconds if number), default=None)
 
 
@@ -209,24 +192,24 @@ def parse_span(text: str) -> int:
     return int(matched[1]) * UNIT_MINUTES[matched[2]]
 
 
-def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
+def _kpi(entry: dict[str, Any], node: Any, policy: Policy) -> Kpi:
     def parsed(key: str, parse: Any) -> Any:
         try:
             return parse(entry[key])
         except ValueError as error:
             what = f"the {key} {entry[key]!r} of {entry['id']} does not parse: {error}"
-            raise _error(what, path, node, key, "correct it") from error
+            raise wrong_at(node, key, SHEET, what, "correct it") from error
 
     operator, bound = parsed("target", parse_target)
     window = None if entry["window"] == RUN else parsed("window", parse_span)
     actions = tuple(entry["hook"].split("+"))
     for action in actions:
         if action not in ACTIONS:
-            fix = did_you_mean(action, ACTIONS)
-            raise _error(f"unknown action {action!r} of {entry['id']}", path, node, "hook", fix)
+            what = f"unknown action {action!r} of {entry['id']}"
+            raise wrong_at(node, "hook", SHEET, what, did_you_mean(action, ACTIONS))
     owners = tuple(entry["owner"].split("/"))
     for owner in owners:
-        policy.check_owner(owner, path, line_of(node, "owner"))
+        policy.check_owner(owner, SHEET, line_of(node, "owner"))
     return Kpi(
         **{**entry, "definition": " ".join(entry["definition"].split())},
         window_minutes=window,
@@ -237,10 +220,6 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
         owners=owners,
         line=line_of(node, "id"),
     )
-
-
-def _error(what: str, path: str, node: Any, key: str, fix: str) -> MbpError:
-    return MbpError(what, path=path, line=line_of(node, key), fix=fix)
 
 
 WHOLE = "all"

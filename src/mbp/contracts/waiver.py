@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.exceptions import DAY, AllowedException, entry_faults, entry_values
-from mbp.contracts.policy import TEXT, closed
-from mbp.contracts.sheet import NAME
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
+from mbp.core.forms import NAME
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import as_json
+from mbp.core.schema_check import TEXT, closed
 from mbp.core.yaml_io import line_of, loads, plain, read
 
 FOLDER = "contracts/waivers"
@@ -123,11 +122,11 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
         ]
     return Waiver(
         **entry_values(node),
-        opened=date.fromisoformat(as_json(node["opened"])),
+        opened=date.fromisoformat(node["opened"]),
         path=place,
         line=1,
         lines={str(key): line_of(node, key) for key in node},
-        document=as_json(plain(node)),
+        document=plain(node),
         file_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 

@@ -62,13 +62,13 @@ class Subject:
         return {"name": self.name, "sha256": self.sha256, "parts": dict(self.parts)}
 
 
-def digest(value: Any) -> str:
+def digest(value: Any, path: str = "") -> str:
     """SHA-256 of the canonical JSON, as hexadecimal digits.
 
     Raises:
         MbpError: a value that canonical JSON cannot hold.
     """
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(canonical(value, path)).hexdigest()
 
 
 # The largest integer below which a double has each integer.

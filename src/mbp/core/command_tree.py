@@ -26,8 +26,6 @@ def command_tree() -> Any:
         MbpError: no program registered its commands.
     """
     if not _provided:
-        raise MbpError(
-            "no program registered its commands, so those that documents name cannot be checked",
-            fix="call `mbp.cli.main.register()` first",
-        )
+        what = "no program registered its commands, so those that documents name cannot be checked"
+        raise MbpError(what, fix="call `mbp.cli.main.register()` first")
     return _provided[0]()

@@ -37,9 +37,6 @@ def write_text(path: Path, text: str) -> None:
 def read_bytes(path: Path, shown_as: str, *, fix: str = "make it readable for your user") -> bytes:
     """The content of a file.
 
-    Args:
-        shown_as: the file's name in messages.
-
     Raises:
         MbpError: it is not there, or cannot be read.
     """

@@ -42,10 +42,8 @@ def dbt_projects(start: Path | None = None) -> list[Path]:
     here = (start or Path.cwd()).resolve()
     projects = [folder for folder in (here, *here.parents) if (folder / ROOT_MARK).is_file()]
     if not projects:
-        raise MbpError(
-            f"no {ROOT_MARK} here or above {here}",
-            fix="run the command inside a dbt project or set MBP_PROJECT_DIR",
-        )
+        fix = "run the command inside a dbt project or set MBP_PROJECT_DIR"
+        raise MbpError(f"no {ROOT_MARK} here or above {here}", fix=fix)
     return projects
 
 
@@ -65,12 +63,8 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
     except (OSError, ValueError, RuntimeError):  # a NUL, links in a circle
         leaves = True
     if leaves:
-        raise MbpError(
-            f"{name!r} leads out of the folder",
-            path=path,
-            line=line,
-            fix="name a file inside of it, without `..`",
-        )
+        fix = "name a file inside of it, without `..`"
+        raise MbpError(f"{name!r} leads out of the folder", path=path, line=line, fix=fix)
     return resolved
 
 

@@ -1,23 +1,26 @@
-"""A document against a JSON Schema, with one line for people: file, line, what was expected."""
+"""A document against a JSON Schema (2019-09), with one line for people: file, line, what was expected."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mbp.core.errors import MbpError
-from mbp.core.yaml_io import line_of, plain
+from mbp.core.yaml_io import line_of, load, plain
 
 if TYPE_CHECKING:  # every command imports this module, and few check a document
-    from jsonschema import Draft201909Validator
-    from jsonschema.exceptions import ValidationError
+    from jsonschema_rs import Draft201909Validator, ValidationError
 
 KEY_CHECKS = ("additionalProperties", "unevaluatedProperties")
 LONGEST_VALUE = 60
+TEXT = {"type": "string", "minLength": 1}
+MOST_ERRORS = 300  # more than anybody reads
 Kind = Literal["unknown key", "missing key", "wrong value"]
+Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,39 +34,74 @@ class SchemaViolation:
     place: tuple[str | int, ...]
 
 
-def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
-    """`document` as ordinary dicts and lists, dates as ISO text, when it follows the schema.
+def closed(properties: Mapping[str, Any], *, optional: Collection[str] = ()) -> dict[str, Any]:
+    """Schema of an object that has these keys and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def check(document: Any, schema: Schema, path: str) -> Any:
+    """`document` as ordinary dicts and lists when it follows the schema.
 
     Args:
         document: as `mbp.core.yaml_io` loaded it, with line numbers.
-        validator: of the schema.
-        path: file that messages name.
 
     Raises:
         MbpError: the first violation by kind and line.
     """
-    schema_violations = violations(document, validator)
-    if schema_violations:
-        first = schema_violations[0]
+    for first in violations(document, schema):
         raise MbpError(first.what, path=path, line=first.line, fix=first.fix)
-    return as_json(plain(document))
+    return plain(document)
 
 
-def violations(document: Any, validator: Draft201909Validator) -> list[SchemaViolation]:
+def read_form(root: Path, name: str, schema: Schema) -> tuple[Any, Any]:
+    """A file of the project that follows the schema: with line numbers, and as ordinary dicts and lists.
+
+    Raises:
+        MbpError: missing, unreadable, or the first violation by kind and line.
+    """
+    document = load(root / name, shown_as=name)
+    return document, check(document, schema, name)
+
+
+def wrong_at(node: Any, key: str | int, path: str, what: str, fix: str) -> MbpError:
+    """The error about `key` of a node that carries line numbers."""
+    return MbpError(what, path=path, line=line_of(node, key), fix=fix)
+
+
+def violations(
+    document: Any, schema: Schema, validator: Draft201909Validator | None = None
+) -> list[SchemaViolation]:
     """Everything in `document` that does not follow the schema, unknown keys first, then by line.
 
     A mistyped key is also a missing one, and the typing error is what the reader has to see.
+
+    Args:
+        validator: of the schema, where one was compiled already.
     """
-    schema_violations = {
-        (violation.kind, violation.line, violation.what): violation
-        for violation in _violations(document, as_json(plain(document)), validator)
-    }
+    from jsonschema_rs import Draft201909Validator
+
+    compiled = validator or Draft201909Validator(dict(schema))
+    try:
+        unique = {
+            (violation.kind, violation.line, violation.what): violation
+            for error in islice(compiled.iter_errors(plain(document)), MOST_ERRORS)
+            for leaf in _leaves(error)
+            for violation in _violations(document, leaf, schema)
+        }
+    except ValueError as error:
+        what = f"a value cannot be read: {' '.join(str(error).split())}"
+        return [SchemaViolation("wrong value", line_of(document), what, None, ())]
     return sorted(
-        schema_violations.values(),
-        key=lambda schema_violation: (
-            schema_violation.kind != "unknown key",
-            schema_violation.line or 0,
-            schema_violation.what,
+        unique.values(),
+        key=lambda violation: (
+            violation.kind != "unknown key",
+            violation.line or 0,
+            violation.what,
         ),
     )
 
@@ -77,96 +115,64 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"use one of {', '.join(names)}" if names else "remove it"
 
 
-def as_json(value: Any) -> Any:
-    """Dates as ISO text: JSON Schema knows no dates, YAML makes them of bare text."""
-    if isinstance(value, dict):
-        return {key: as_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [as_json(item) for item in value]
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return value
+def _violations(document: Any, error: ValidationError, schema: Schema) -> Iterator[SchemaViolation]:
+    place = tuple(error.instance_path)
+    where = f"{place_text(place)}: " if place else ""
+    holder, instance = _at(schema, error.schema_path[:-1]), error.instance
+    if error.kind.name in KEY_CHECKS and isinstance(instance, dict):
+        known = _property_names(holder, schema)
+        for key in sorted(instance.keys() - known):
+            inside = f" in {place_text(place)}" if place else ""
+            what, line = f"unknown key {key!r}{inside}", line_at(document, [*place, key])
+            yield SchemaViolation(
+                "unknown key", line, what, did_you_mean(key, known), (*place, key)
+            )
+    elif error.kind.name == "required" and isinstance(instance, dict):
+        missing = sorted(set(holder["required"]) - instance.keys())
+        what = f"{where}missing key {', '.join(map(repr, missing))}"
+        yield SchemaViolation("missing key", line_at(document, place), what, None, place)
+    else:
+        what = f"{where}{_sentence(error, holder)}"
+        yield SchemaViolation("wrong value", line_at(document, place), what, None, place)
 
 
-def violations_in(
-    document: Any, value: Any, validator: Draft201909Validator, place: tuple[str | int, ...]
-) -> Iterator[SchemaViolation]:
-    """Violations of one part of a document.
-
-    Args:
-        document: the whole, with line numbers.
-        value: the part as plain data.
-        place: where the part is in the document.
-    """
-    yield from _violations(document, value, validator, place)
-
-
-def _violations(
-    document: Any,
-    value: Any,
-    validator: Draft201909Validator,
-    start: tuple[str | int, ...] = (),
-) -> Iterator[SchemaViolation]:
-    for error in validator.iter_errors(value):
-        error.relative_path.extendleft(reversed(start))
-        for leaf in _leaves(error):
-            place = tuple(leaf.absolute_path)
-            if leaf.validator in KEY_CHECKS and isinstance(leaf.instance, dict):
-                known = _property_names(leaf.schema, validator)
-                for key in sorted(leaf.instance.keys() - known):
-                    where = f" in {place_text(place)}" if place else ""
-                    yield SchemaViolation(
-                        "unknown key",
-                        line_at(document, [*place, key]),
-                        f"unknown key {key!r}{where}",
-                        did_you_mean(key, known),
-                        (*place, key),
-                    )
-            else:
-                kind: Kind = "missing key" if leaf.validator == "required" else "wrong value"
-                line = line_at(document, place)
-                yield SchemaViolation(kind, line, _sentence(leaf, list(place)), None, place)
+def _at(schema: Any, steps: Sequence[str | int]) -> Any:
+    for step in steps:
+        schema = schema[step]
+    return schema
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     """The errors inside the one alternative that was meant; the whole where that is open."""
-    if not error.context:
-        yield error
-        return
-    branches: dict[Any, list[ValidationError]] = {}
-    for inner in error.context:
-        branches.setdefault(inner.schema_path[0], []).append(inner)
-    here = len(error.absolute_path)
     # An alternative for another kind of value is not what the writer meant.
-    meant = [branch for branch in branches.values() if not _of_another_kind(branch, here)]
-    if len(meant) != 1:
+    meant = [
+        branch
+        for branch in getattr(error.kind, "context", ())
+        if not any(
+            inner.kind.name == "type" and len(inner.instance_path) == len(error.instance_path)
+            for inner in branch
+        )
+    ]
+    if len(meant) != 1 or not meant[0]:
         yield error
         return
     for inner in meant[0]:
         yield from _leaves(inner)
 
 
-def _of_another_kind(errors: Sequence[ValidationError], depth: int) -> bool:
-    return any(error.validator == "type" and len(error.absolute_path) == depth for error in errors)
-
-
-def _property_names(schema: Any, validator: Draft201909Validator, seen: int = 0) -> set[str]:
+def _property_names(schema: Any, whole: Schema, seen: int = 0) -> set[str]:
     """Every key that some branch of `schema` names for the object itself."""
     names: set[str] = set()
-    if not isinstance(schema, dict) or seen > 12:  # noqa: PLR2004 (references that go in circles)
+    if not isinstance(schema, Mapping) or seen > 12:  # noqa: PLR2004 (references that go in circles)
         return names
     names |= set(schema.get("properties", {}))
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/"):
-        target: Any = validator.schema
-        for step in reference.removeprefix("#/").split("/"):
-            target = target[step]
-        names |= _property_names(target, validator, seen + 1)
-    for word in ("allOf", "anyOf", "oneOf"):
-        for branch in schema.get(word, ()):
-            names |= _property_names(branch, validator, seen + 1)
-    for word in ("if", "then", "else"):
-        names |= _property_names(schema.get(word), validator, seen + 1)
+        target = _at(whole, reference.removeprefix("#/").split("/"))
+        names |= _property_names(target, whole, seen + 1)
+    branches = [branch for word in ("allOf", "anyOf", "oneOf") for branch in schema.get(word, ())]
+    for branch in (*branches, *(schema.get(word) for word in ("if", "then", "else"))):
+        names |= _property_names(branch, whole, seen + 1)
     return names
 
 
@@ -191,17 +197,13 @@ def place_text(place: Sequence[str | int]) -> str:
     return text
 
 
-def _sentence(error: ValidationError, place: Sequence[str | int]) -> str:
-    where = f"{place_text(place)}: " if place else ""
+def _sentence(error: ValidationError, holder: Any) -> str:
     value = repr(error.instance)
     shown = value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
-    expected: Any = error.validator_value
-    if error.validator == "required":
-        missing = sorted(set(expected) - set(plain(error.instance)))
-        return f"{where}missing key {', '.join(repr(key) for key in missing)}"
-    if error.validator == "type":
+    expected: Any = holder.get(error.kind.name) if isinstance(holder, Mapping) else None
+    if error.kind.name == "type":
         kinds = expected if isinstance(expected, str) else " or ".join(expected)
-        return f"{where}expected {kinds}, found {shown}"
+        return f"expected {kinds}, found {shown}"
     sentences = {
         "enum": f"expected one of {expected}",
         "const": f"expected {expected!r}",
@@ -213,6 +215,6 @@ def _sentence(error: ValidationError, place: Sequence[str | int]) -> str:
         "oneOf": "expected another form",
         "anyOf": "expected another form",
     }
-    if error.validator in sentences:
-        return f"{where}{sentences[str(error.validator)]}, found {shown}"
-    return f"{where}{error.message}"
+    if error.kind.name in sentences:
+        return f"{sentences[error.kind.name]}, found {shown}"
+    return error.message

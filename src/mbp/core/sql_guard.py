@@ -171,12 +171,8 @@ def demand_change(
         else:
             parsed = f"it is no insert, update or delete but {type(parsed).__name__.lower()}"
     if parsed:
-        raise RefusedSqlError(
-            f"refused as SQL: {parsed}",
-            path=path,
-            line=line,
-            fix="write one insert, update or delete",
-        )
+        fix = "write one insert, update or delete"
+        raise RefusedSqlError(f"refused as SQL: {parsed}", path=path, line=line, fix=fix)
 
 
 def _first_problem(sql: str, dialect: str) -> exp.Query | str:

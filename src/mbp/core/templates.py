@@ -10,9 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 def templates(package: str, **settings: Any) -> Environment:
     """The templates in the folder `templates` of a package. In HTML and SVG every value is escaped; elsewhere the
     template's own filters do it.
-
-    Args:
-        settings: further ones of Jinja.
     """
     return Environment(
         loader=PackageLoader(package),

@@ -1,57 +1,72 @@
-"""YAML with places: every error names the file and the line; a duplicate key is an error."""
+"""YAML with places, read by libyaml: every error names the file and the line; a repeated key is an error.
+
+Words are read as YAML 1.2 does: `no` is text, 010 is ten. A day or an instant stays text. Tags of the standard count;
+any other tag is ignored, so that no text can name code.
+"""
 
 from __future__ import annotations
 
+import gc
 import pickle
+import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from contextlib import contextmanager
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import TaggedScalar
-from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+import yaml
 
 from mbp.core.errors import MbpError
 
 # Of one document with its aliases written out; a few lines of them can expand to billions.
 MOST_VALUES = 1_000_000
-# `!!str`: the only tag of a scalar that ruamel leaves unresolved although it is of the standard.
-TEXT_TAG = "tag:yaml.org,2002:str"
+MOST_NESTED = 200
+TAGS = "tag:yaml.org,2002:"
+PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)", re.ASCII)
+_FLOAT = re.compile(
+    r"[-+]?(([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)",
+    re.ASCII,
+)
+_NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 
 
 class NotYamlError(MbpError):
     """The text is not YAML."""
 
 
-class _ExactConstructor(RoundTripConstructor):
-    """Numbers keep every digit."""
-
-    def construct_yaml_float(self, node: Any) -> Any:
-        value = super().construct_yaml_float(node)
-        try:
-            number = Decimal(str(node.value).replace("_", ""))
-        except InvalidOperation:
-            return value
-        same = not number.is_finite() or Decimal(repr(float(value))) == number
-        return value if same else number
-
-
-_ExactConstructor.add_constructor("tag:yaml.org,2002:float", _ExactConstructor.construct_yaml_float)
-
-
 class RepeatedKeyError(MbpError):
     """A key is repeated in one mapping; YAML readers would silently take the one or the other."""
 
 
+class PlacedDict(dict[str, Any]):
+    """A mapping with its line and the lines of its keys, counted from one. Keys are text."""
+
+    __slots__ = ("line", "lines")
+    line: int
+    lines: dict[str, int]
+
+
+class PlacedList(list[Any]):
+    """A list with its line and the lines of its entries, counted from one."""
+
+    __slots__ = ("line", "lines")
+    line: int
+    lines: dict[int, int]
+
+
 def load(path: Path, *, shown_as: str | None = None) -> Any:
-    """The document in `path` as ruamel's commented maps and lists (they carry line numbers).
+    """The document in `path` as mappings and lists that carry line numbers.
 
     Raises:
-        MbpError: missing, empty or unreadable file, wrong YAML, or a duplicate key.
+        MbpError: missing, empty or unreadable file, wrong YAML, or a repeated key.
     """
     name = shown_as or str(path)
     return pickle.loads(_parsed(read(path, shown_as=name), name))  # noqa: S301 - of this process
@@ -79,87 +94,148 @@ def read(path: Path, *, shown_as: str) -> str:
         raise MbpError(f"cannot read: {reason}", path=shown_as, fix="restore the file") from error
 
 
-def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bool = False) -> Any:
-    """Like `load`, for text that is already in memory.
-
-    Args:
-        allow_duplicates: take one of two equal keys, for a caller that reports them with `duplicates`.
-        exact: a number of more digits than a float holds becomes a `Decimal`.
-    """
-    yaml = YAML(typ="rt")
-    if exact:
-        yaml.Constructor = _ExactConstructor
-    yaml.allow_duplicate_keys = allow_duplicates
-    try:
-        document = yaml.load(text)
-        if "&" in text and (values := _written_out(document, {})) > MOST_VALUES:
-            raise ValueError(f"with its aliases written out it has {values:,} values")
-    except DuplicateKeyError as error:
-        mark = error.problem_mark
-        what = str(error.problem).split("with value")[0].strip()
-        raise RepeatedKeyError(
-            f"duplicate key: {what}",
-            path=shown_as,
-            line=mark.line + 1 if mark else None,
-            fix="keep one of the two",
-        ) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise NotYamlError(
-            f"not valid YAML: {error.problem}",
-            path=shown_as,
-            line=mark.line + 1 if mark else None,
-            fix="correct the syntax at or before this line",
-        ) from error
-    except YAMLError as error:
-        raise NotYamlError(
-            f"not valid YAML: {error}", path=shown_as, fix="correct the syntax"
-        ) from error
-    # What has the form of YAML and no value: the 30th of February, a number without end, lists in lists in lists.
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        raise NotYamlError(
-            f"not valid YAML: a value cannot be read ({error})",
-            path=shown_as,
-            fix="correct the value, or quote it",
-        ) from error
-    if document is None:
-        raise MbpError("the file is empty", path=shown_as, fix="restore its content")
-    if not allow_duplicates:
-        _refuse_equal_keys(document, shown_as)
+def loads(text: str, *, shown_as: str) -> Any:
+    """As `load`, of a text; a number of more digits than a float holds is a `Decimal`."""
+    document, repeated = parse(text, shown_as=shown_as)
+    for key, line, first in repeated:
+        what = f"duplicate key {key!r}, first on line {first}"
+        raise RepeatedKeyError(what, path=shown_as, line=line, fix="keep one of the two")
     return document
 
 
-def _refuse_equal_keys(document: Any, shown_as: str) -> None:
-    """Refuses two keys that `plain` would take for one, like `expires` and `!!str expires`, or `1` and `"1"`.
-
-    Raises:
-        RepeatedKeyError: there are two in one mapping.
-    """
-    waiting = [document]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, dict | list) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, dict):
-            names: set[str] = set()
-            for key in node:
-                name = key_text(key)
-                if name in names:
-                    raise RepeatedKeyError(
-                        f"duplicate key: {name!r} is in the mapping twice, written in two ways",
-                        path=shown_as,
-                        line=line_of(node, key) or line_of(node),
-                        fix="keep one of the two, without a tag",
-                    )
-                names.add(name)
-        waiting += node.values() if isinstance(node, dict) else node
+def parse(text: str, *, shown_as: str) -> tuple[Any, list[tuple[str, int, int]]]:
+    """As `loads`, with the repeated keys beside it: (key, its line, line of the first, which counts)."""
+    builder = _Builder()
+    try:
+        with uncollected():
+            document = builder.document(text)
+        if "&" in text and (values := _written_out(document, {})) > MOST_VALUES:
+            raise ValueError(f"with its aliases written out it has {values:,} values")
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        what, fix = f"not valid YAML: {error.problem}", "correct the syntax at or before this line"
+        raise NotYamlError(what, path=shown_as, line=line, fix=fix) from error
+    # What has the form of YAML and no value: an unknown alias, `!!int many`, lists in lists in lists.
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
+        what = f"not valid YAML: a value cannot be read ({' '.join(str(error).split())})"
+        fix = "correct the value, or quote it"
+        raise NotYamlError(what, path=shown_as, line=builder.line, fix=fix) from error
+    if document is None:
+        raise MbpError("the file is empty", path=shown_as, fix="restore its content")
+    return document, builder.repeated
 
 
-def key_text(key: Any) -> str:
-    """The name of a key, whatever its tag or its type."""
-    return str(key.value) if isinstance(key, TaggedScalar) else str(key)
+class _Builder:
+    """Builds the document from the events of the parser, which does not recurse."""
+
+    def __init__(self) -> None:
+        self.anchors: dict[str, Any] = {}
+        self.repeated: list[tuple[str, int, int]] = []
+        self.line: int | None = None
+
+    def document(self, text: str) -> Any:
+        self.events = yaml.parse(text, PARSER)
+        next(self.events)  # the stream begins
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            return None
+        document = self.value(next(self.events), 0)
+        next(self.events)  # the document ends
+        if not isinstance(next(self.events), yaml.StreamEndEvent):
+            raise ValueError("expected one document")
+        return document
+
+    def value(self, event: Any, depth: int) -> Any:
+        self.line = event.start_mark.line + 1
+        if depth > MOST_NESTED:
+            raise ValueError(f"nested deeper than {MOST_NESTED} levels")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise ValueError(f"no anchor &{event.anchor} before it")
+            return self.anchors[event.anchor]
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+        else:
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            value = self.sequence(depth) if is_list else self.mapping(depth)
+            value.line = event.start_mark.line + 1
+        if event.anchor:
+            self.anchors[event.anchor] = value
+        return value
+
+    def sequence(self, depth: int) -> PlacedList:
+        values = PlacedList()
+        values.lines = {}
+        for event in iter(self.events.__next__, None):
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            values.lines[len(values)] = event.start_mark.line + 1
+            values.append(self.value(event, depth + 1))
+        return values
+
+    def mapping(self, depth: int) -> PlacedDict:
+        values, merged = PlacedDict(), list[PlacedDict]()
+        values.lines = {}
+        for event in iter(self.events.__next__, None):
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key, line = self.value(event, depth + 1), event.start_mark.line + 1
+            value = self.value(next(self.events), depth + 1)
+            if isinstance(key, dict | list):
+                raise ValueError("a key is a mapping or a list")
+            if key == "<<" and not event.style:
+                merged += value if isinstance(value, list) else [value]
+            elif str(key) in values:
+                self.repeated.append((str(key), line, values.lines[str(key)]))
+            else:
+                values[str(key)], values.lines[str(key)] = value, line
+        for other in merged:
+            if not isinstance(other, PlacedDict):
+                raise ValueError("<< merges mappings alone")
+            values.update((key, other[key]) for key in other.keys() - values.keys())
+            values.lines = {**other.lines, **values.lines}
+        return values
+
+
+def _scalar(event: Any) -> Any:
+    tag = str(event.tag or "")
+    if tag in (f"{TAGS}int", f"{TAGS}float"):
+        value = _plain(event.value)
+        return value if isinstance(value, int | float | Decimal) else float(event.value)
+    quoted = event.style or (tag and tag not in (f"{TAGS}bool", f"{TAGS}null"))
+    return event.value if quoted else _plain(event.value)
+
+
+@lru_cache(maxsize=65536)
+def _plain(text: str) -> Any:
+    """A scalar without quotes."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if not text[0].isdigit() and text[0] not in "+-.":
+        return text
+    if _INTEGER.fullmatch(text):
+        bare = text.replace("_", "")
+        return int(bare, 0) if bare.lstrip("+-")[1:2].isalpha() else int(bare)
+    if _FLOAT.fullmatch(text):
+        return exact(text.replace("_", ""))
+    return float(text.replace(".", "")) if _NOT_FINITE.fullmatch(text) else text
+
+
+def exact(text: str) -> float | Decimal:
+    """The number: a float where it is the very number of the text, a decimal else."""
+    number, short = Decimal(text), float(text)
+    return short if number == 0 or Decimal(repr(short)) == number else number
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without garbage collection: where thousands of small objects all stay, it takes most of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _written_out(node: Any, known: dict[int, int]) -> int:
@@ -172,49 +248,45 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def duplicates(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every key of valid YAML that is repeated in a mapping: (key, its line, line of the first)."""
-    waiting: list[Node] = [YAML(typ="rt").compose(text)]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, SequenceNode):
-            waiting += reversed(node.value)
-        elif isinstance(node, MappingNode):
-            lines: dict[str, int] = {}
-            for key, _ in node.value:
-                line = key.start_mark.line + 1
-                if str(key.value) in lines:
-                    yield str(key.value), line, lines[str(key.value)]
-                else:
-                    lines[str(key.value)] = line
-            waiting += reversed([value for _, value in node.value])
-
-
 def line_of(node: Any, key: str | int | None = None) -> int | None:
     """1-based line of `node`, or of `key` inside it; None where the place is not known."""
-    marks = getattr(node, "lc", None)
-    if marks is None:
+    if not isinstance(node, PlacedDict | PlacedList):
         return None
-    if key is not None and marks.data and key in marks.data:
-        return int(marks.data[key][0]) + 1
-    return int(marks.line) + 1 if marks.line is not None else None
+    lines: dict[Any, int] = node.lines
+    return lines.get(key, node.line)
 
 
 def plain(node: Any) -> Any:
-    """`node` as ordinary dicts, lists and scalars."""
+    """`node` as ordinary dicts and lists."""
     if isinstance(node, dict):
-        return {key_text(key): plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [plain(value) for value in node]
-    if isinstance(node, bool):
-        return node
-    if isinstance(node, TaggedScalar) and str(node.tag.value) == TEXT_TAG:
-        return str(node.value)
-    for scalar in (str, int, float):
-        if isinstance(node, scalar):
-            return scalar(node)
-    return node
+        return {key: plain(value) for key, value in node.items()}
+    return [plain(value) for value in node] if isinstance(node, list) else node
+
+
+def read_otherwise(text: str) -> Iterator[tuple[int, str, Any]]:
+    """(1-based line, plain scalar, its value in YAML 1.1) of each that readers of YAML 1.1 take for another value.
+
+    The types of YAML 1.1 have more words than those of YAML 1.2: `no`, `on`, 010 (octal), 12:30 (sexagesimal).
+    Text that is no YAML has none.
+    """
+    older = yaml.SafeLoader("")
+    try:
+        for event in yaml.parse(text, PARSER):
+            if not isinstance(event, yaml.ScalarEvent) or event.style or event.tag:
+                continue
+            tag = older.resolve(yaml.ScalarNode, event.value, (True, False))
+            if tag.removeprefix(TAGS) in ("bool", "int", "float", "str"):
+                value = older.construct_object(yaml.ScalarNode(tag, event.value))
+                if not _same(value, _plain(event.value)):
+                    yield event.start_mark.line + 1, event.value, value
+    except (yaml.YAMLError, ValueError, ArithmeticError):
+        return
+
+
+def _same(older: Any, ours: Any) -> bool:
+    if type(older) is type(ours):
+        return bool(older == ours) or older != older  # noqa: PLR0124 (not a number)
+    numbers = (int, float, Decimal)
+    if isinstance(older, bool) or isinstance(ours, bool):
+        return False
+    return isinstance(older, numbers) and isinstance(ours, numbers) and float(older) == float(ours)

@@ -17,8 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.progress import progress
 from mbp.core.settings import load_settings
-from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.source_facts import source_facts
+from mbp.ingest.loading.source_facts import SourceFacts, source_facts
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.summary import BuildSummary, as_json, count_by_pack

@@ -25,6 +25,17 @@ VALUE_COLUMNS = {
     "accepted_values": "value_field",
     "relationships": "from_field",
 }
+# dbt's defaults for a test; rules are rendered without these keys.
+ARMED: Mapping[str, object] = {
+    "error_if": "!= 0",
+    "warn_if": "!= 0",
+    "fail_calc": "count(*)",
+    "limit": None,
+    "where": None,
+    "enabled": True,
+}
+# Of the seeds of raw tables, and of the schemas of loaded ones.
+SEED_PREFIX = "raw_"
 
 
 @dataclass(frozen=True)
@@ -126,17 +137,6 @@ def _read_test(node: Mapping[str, Any], upstream: frozenset[str], dialect: str) 
     )
 
 
-# dbt's defaults for a test; rules are rendered without these keys.
-ARMED: Mapping[str, object] = {
-    "error_if": "!= 0",
-    "warn_if": "!= 0",
-    "fail_calc": "count(*)",
-    "limit": None,
-    "where": None,
-    "enabled": True,
-}
-
-
 def disarming(config: Mapping[str, Any], rule: Rule) -> str | None:
     """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
     wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
@@ -149,10 +149,6 @@ def disarming(config: Mapping[str, Any], rule: Rule) -> str | None:
                 f" {value!r}. Fix: remove `{key}` from dbt_project.yml or from the test"
             )
     return None
-
-
-# Of the seeds of raw tables, and of the schemas of loaded ones.
-SEED_PREFIX = "raw_"
 
 
 def compiled_sample(

@@ -24,6 +24,9 @@ from mbp.runs.dbt_process import target_name, target_path
 from mbp.runs.run_control import read_control
 from mbp.warehouse import connect
 
+WIDEST = 60
+WIDTH = 100
+
 
 @dataclass(frozen=True)
 class Failures:
@@ -176,10 +179,6 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
         notes=run.notes,
         partial=run.partial,
     )
-
-
-WIDEST = 60
-WIDTH = 100
 
 
 def suite(

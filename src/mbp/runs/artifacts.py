@@ -24,6 +24,31 @@ from mbp.runs.run_control import NODE_KINDS, nodes_digest
 
 NAMED = 3
 FIX = "run `mbp build` again"
+# What changes the verdicts. Python is not here: it computes no row.
+WATCHED = (
+    ("dbt_project.yml", "dbt_project.yml"),
+    ("models", "**/*.sql"),
+    ("models", "**/*.yml"),
+    ("macros", "**/*.sql"),
+    ("packages", "**/*.sql"),
+    ("seeds", "**/*.csv"),
+    ("tests/dbt", "**/*.sql"),
+    ("tests/dbt", "**/*.yml"),
+    ("contracts/a106", "**/*.yaml"),
+)
+# A file of these that the manifest does not know is new, whatever its time.
+ALL_IN_MANIFEST = (("models", ".sql"), ("seeds", ".csv"))
+# Arguments of dbt that leave nodes out, whether an option or a variable (DBT_RESOURCE_TYPES and the like) gave them.
+SELECTING = ("select", "exclude", "selector", "resource_types", "exclude_resource_types")
+# Arguments with which the nodes of the project run, and do not do what the project says.
+OTHER_SETTINGS = {
+    "empty": "it read no rows",
+    "sample": "it read a part of the rows",
+    "event_time_start": "it read a part of the rows",
+    "event_time_end": "it read a part of the rows",
+    "vars": "variables are not those of dbt_project.yml",
+    "defer": "it read relations of another place",
+}
 
 
 def moment_of(artifact: Mapping[str, Any], key: str, name: str) -> datetime:
@@ -167,22 +192,6 @@ def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     return None
 
 
-# What changes the verdicts. Python is not here: it computes no row.
-WATCHED = (
-    ("dbt_project.yml", "dbt_project.yml"),
-    ("models", "**/*.sql"),
-    ("models", "**/*.yml"),
-    ("macros", "**/*.sql"),
-    ("packages", "**/*.sql"),
-    ("seeds", "**/*.csv"),
-    ("tests/dbt", "**/*.sql"),
-    ("tests/dbt", "**/*.yml"),
-    ("contracts/a106", "**/*.yaml"),
-)
-# A file of these that the manifest does not know is new, whatever its time.
-ALL_IN_MANIFEST = (("models", ".sql"), ("seeds", ".csv"))
-
-
 def changed_files(root: Path, manifest: Mapping[str, Any], since: datetime) -> list[str]:
     """Paths of the files that changed since the manifest was made, sorted.
 
@@ -242,19 +251,6 @@ def _changed_macros(root: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
             texts[name] = path.read_text(encoding="utf-8") if path.is_file() else ""
         if sql.strip() not in texts[name]:
             yield name
-
-
-# Arguments of dbt that leave nodes out, whether an option or a variable (DBT_RESOURCE_TYPES and the like) gave them.
-SELECTING = ("select", "exclude", "selector", "resource_types", "exclude_resource_types")
-# Arguments with which the nodes of the project run, and do not do what the project says.
-OTHER_SETTINGS = {
-    "empty": "it read no rows",
-    "sample": "it read a part of the rows",
-    "event_time_start": "it read a part of the rows",
-    "event_time_end": "it read a part of the rows",
-    "vars": "variables are not those of dbt_project.yml",
-    "defer": "it read relations of another place",
-}
 
 
 def covered_nodes(

@@ -96,7 +96,8 @@ def packages_are_installed(root: Path) -> bool:
     if not wanted.is_file():
         return True
     if not lock.is_file():
-        return False
+        # An older dbt wrote no lock; dbt itself asks only that each package has its folder.
+        return _installed_before_locks(root, _packages(wanted))
     locked = _packages(lock)
     asked = [{key: package.get(key) for key in _sources(package)} for package in _packages(wanted)]
     named = [{key: package.get(key) for key in _sources(package)} for package in locked]
@@ -104,6 +105,12 @@ def packages_are_installed(root: Path) -> bool:
         Path(str(package.get("name") or package.get("local", ""))).name for package in locked
     ]
     return asked == named and all((root / "dbt_packages" / name).is_dir() for name in folders)
+
+
+def _installed_before_locks(root: Path, packages: list[dict[str, Any]]) -> bool:
+    names = [str(package.get("package") or package.get("git") or "") for package in packages]
+    folders = [name.rpartition("/")[2].removesuffix(".git") for name in names]
+    return all(folder and (root / "dbt_packages" / folder).is_dir() for folder in folders)
 
 
 def _packages(path: Path) -> list[dict[str, Any]]:

@@ -27,6 +27,9 @@ NODE_KINDS = ("function", "model", "seed", "snapshot", "test", "unit_test")
 # Commands after which the rows are those of before.
 WRITES_NOTHING = ("test", "compile", "generate", "show", "freshness")
 FIX = "run `mbp build` (or `dbt build`), which writes it"
+# Of the engines whose warehouse is read again; what `mbp.runs.run_control` says of them holds here.
+ENGINES = ("duckdb", "postgres")
+COMMANDS = ("build", "run", "seed", "snapshot", "test")
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,6 @@ def statements() -> list[str]:
         " select cast(gen_random_uuid() as text), current_timestamp"
         f" where not exists (select 1 from {WAREHOUSE})",
     ]
-
-
-# Of the engines whose warehouse is read again; what `mbp.runs.run_control` says of them holds here.
-ENGINES = ("duckdb", "postgres")
-COMMANDS = ("build", "run", "seed", "snapshot", "test")
 
 
 def is_recorded(root: Path, command: str, engine: str) -> bool:

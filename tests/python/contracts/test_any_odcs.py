@@ -15,11 +15,10 @@ from mbp.cli import main as cli
 from mbp.contracts.registry.odcs_documents import from_file
 from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.standards import check_odcs
-from mbp.core import yaml_io, yaml_lines
+from mbp.core import yaml_io
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.paths import project_root
-from mbp.core.schema_check import as_json
 
 SHARED = project_root(Path(__file__).parent).parent / "shared" / "faults" / "contracts"
 HEAD = "kind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n"
@@ -31,7 +30,7 @@ def text(column: str, version: str = "v3.1.0", more: str = "") -> str:
 
 
 def read(content: str) -> Any:
-    return check_odcs(yaml_lines.loads(content, shown_as="x.yaml"), "x.yaml")
+    return check_odcs(yaml_io.loads(content, shown_as="x.yaml"), "x.yaml")
 
 
 GOOD = {
@@ -116,45 +115,9 @@ def test_the_files_that_were_refused_are_read(name: str) -> None:
         assert from_file(SHARED / "08_valid_odcs_refused" / f"{name}.{side}.yaml", SHARED)
 
 
-SCALARS = (
-    "a: 1.10\nb: .5\nc: 2020-01-01\nd: yes\ne: 010\nf: 0o10\ng: '1.0'\nh:\ni: ~\nj: 1e3\n"
-    "k: 12:30:45\nl: True\nm: 1_000\nn: [1, {x: y}]\no: 0x1F\np: |\n  text & more\nq: on\n"
-    "r: 12345678901234567890\ns: ^[0-9]{2}$\nt: 1.\nu: 'it''s'\nv: \"a\\tb\"\nw: null\n"
-)
-
-
-def test_both_readers_of_yaml_read_the_same() -> None:
-    root = project_root(Path(__file__).parent)
-    texts = [SCALARS, *(path.read_text() for path in sorted(root.glob("contracts/**/*.odcs.yaml")))]
-    for content in texts:
-        quick, slow = yaml_lines.plain_document(content), yaml_io.loads(content, shown_as="x")
-        assert quick is not None
-        assert as_json(yaml_io.plain(quick)) == as_json(yaml_io.plain(slow))
-        assert same_lines(quick, slow)
-
-
-def same_lines(quick: Any, slow: Any) -> bool:
-    if isinstance(slow, dict | list):
-        keys = list(slow) if isinstance(slow, dict) else list(range(len(slow)))
-        return all(
-            yaml_io.line_of(quick, key) == yaml_io.line_of(slow, key)
-            and same_lines(quick[key], slow[key])
-            for key in keys
-        )
-    return True
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["a: &x 1\nb: *x\n", "a: !!str 1\n", "a: 1\na: 2\n", "a: [1\n", "<<: {a: 1}\n", "[" * 500],
-)
-def test_what_is_not_plain_is_left_to_the_other_reader(content: str) -> None:
-    assert yaml_lines.plain_document(content) is None
-
-
 @pytest.mark.parametrize("anchor", ["", "x: &a 1\n"])
 def test_a_number_keeps_every_digit(anchor: str) -> None:
-    found = yaml_lines.loads(f"{anchor}a: 1234567890.12345678\nb: 1.5\n", shown_as="x")
+    found = yaml_io.loads(f"{anchor}a: 1234567890.12345678\nb: 1.5\n", shown_as="x")
     assert found["a"] == Decimal("1234567890.12345678")
     assert scalar(yaml_io.plain(found["a"])) == '"1234567890.12345678"'
     assert isinstance(yaml_io.plain(found["b"]), float)

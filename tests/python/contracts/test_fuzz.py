@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.contract_loading import _file, _with_rules
-from mbp.contracts.lint.standalone import lint_files
+from mbp.contracts.lint.runner import lint_files
 from mbp.contracts.policy import POLICY, policy_of
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.core.yaml_io import RepeatedKeyError, line_of, load, loads, plain
+from mbp.core.yaml_io import RepeatedKeyError, line_of, load, loads, plain, read_otherwise
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 9)}]\n" for level in range(9)
@@ -17,10 +17,15 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("opened: 2026-02-30\n", "day is out of range"),
-        ("opened: 2026-02-03T25:00:00Z\n", "hour must be in"),
-        ("count: !!int many\n", "invalid literal"),
-        ("deep: " + "[" * 600, "recursion"),
+        ("count: !!int many\n", "could not convert"),
+        ("a: *b\n", "no anchor &b"),
+        ("a: 1\n---\nb: 1\n", "one document"),
+        ("a: &a [*a]\n", "no anchor &a"),
+        ("? {a: 1}\n: 2\n", "a key is a mapping"),
+        ("c: {<<: 1}\n", "merges mappings"),
+        ("a: \x00\n", "not allowed"),
+        ("deep: " + "[" * 600, "nested deeper"),
+        ("- " * 600, "nested deeper"),
         (LAUGHS, "values"),
     ],
 )
@@ -44,7 +49,6 @@ def test_aliases_that_repeat_a_little_are_read() -> None:
         "!!str expires: 1\n!!str expires: 2\n",
         "a:\n  - {expires: 1, !!str expires: 2}\n",
         "!<tag:yaml.org,2002:str> expires: 1\nexpires: 2\n",
-        "b: &b {x: 1}\nc: {<<: *b, !!str x: 2}\n",
         '1: x\n"1": y\n',
         '2026-01-01: x\n"2026-01-01": y\n',
         'true: x\n"True": y\n',
@@ -54,6 +58,41 @@ def test_two_spellings_of_one_key_are_a_duplicate(text: str) -> None:
     with pytest.raises(RepeatedKeyError, match="duplicate key") as caught:
         loads(text, shown_as="file.yaml")
     assert caught.value.line is not None
+
+
+def test_words_numbers_and_their_lines() -> None:
+    text = (
+        "a: 1.10\nb: .5\nc: 2020-01-01\nd: yes\ne: 010\nf: 0o10\ng: '1.0'\nh:\ni: ~\nj: 1e3\n"
+        "k: 12:30:45\nl: True\nm: 1_000\nn: [1, {x: y}]\no: 0x1F\np: |\n  text & more\nq: on\n"
+        "r: -.inf\ns: ^[0-9]{2}$\nt: 1.\nu: 'it''s'\nv: \"a\\tb\"\nw: 'null'\n"
+    )
+    found = loads(text, shown_as="file.yaml")
+    assert plain(found) == {
+        **{
+            "a": 1.1,
+            "b": 0.5,
+            "c": "2020-01-01",
+            "d": "yes",
+            "e": 10,
+            "f": 8,
+            "g": "1.0",
+            "h": None,
+        },
+        **{"i": None, "j": 1000.0, "k": "12:30:45", "l": True, "m": 1000, "n": [1, {"x": "y"}]},
+        **{
+            "o": 31,
+            "p": "text & more\n",
+            "q": "on",
+            "r": float("-inf"),
+            "s": "^[0-9]{2}$",
+            "t": 1.0,
+        },
+        **{"u": "it's", "v": "a\tb", "w": "null"},
+    }
+    assert (line_of(found), line_of(found, "q"), line_of(found["n"], 1)) == (1, 18, 14)
+    assert [(line, word) for line, word, _ in read_otherwise(text)] == [
+        *((4, "yes"), (5, "010"), (6, "0o10"), (10, "1e3"), (11, "12:30:45"), (18, "on"))
+    ]
 
 
 def test_a_tag_changes_neither_a_key_nor_a_text() -> None:

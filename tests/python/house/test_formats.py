@@ -13,7 +13,8 @@ import pytest
 
 from mbp.cli.main import register
 from mbp.core.command_tree import command_tree
-from mbp.core.reporting.output_forms import FORMATS
+from mbp.core.reporting import Finding, Suite, show
+from mbp.core.reporting.output_forms import FORMATS, written
 from tests.python.sources import python_files
 
 # What a command calls or names to end with 1.
@@ -83,6 +84,32 @@ def formats(command: Any) -> set[str]:
         if "--format" in parameter.opts
         for choice in getattr(parameter.type, "choices", ())
     }
+
+
+def test_every_format_option_has_text_json_and_markdown(tree: dict[str, Any]) -> None:
+    wanted = {"text", "json", "markdown"}
+    assert [
+        words for words, one in tree.items() if formats(one) and not wanted <= formats(one)
+    ] == []
+
+
+def test_text_is_markdown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    show("markdown", text="a | b\n", json={})
+    assert capsys.readouterr().out == "```text\na | b\n```\n"
+    show("markdown", text="a", markdown="**a**")
+    assert capsys.readouterr().out == "**a**\n"
+
+
+def test_failures_come_first() -> None:
+    found = [
+        Finding("A", "fine", severity="note"),
+        Finding("B", "wrong"),
+        Finding("C", "perhaps", severity="warning"),
+    ]
+    suite = Suite("check", ["file"], found)
+    for form in ("text", "markdown"):
+        lines = written(suite, form)
+        assert lines.index("wrong") < lines.index("perhaps") < lines.index("fine"), form
 
 
 def test_every_command_that_ends_with_1_has_text_and_json(tree: dict[str, Any]) -> None:

@@ -349,10 +349,6 @@ WRAPS = (
 
 
 @settings(
-    max_examples=150,
-    deadline=None,
-    # The same queries in every run: a merge must not depend on the luck of the draw.
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.source_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT, SourceFacts
 from mbp.quality import measurable
 from mbp.quality.measurable import not_measurable
 from mbp.quality.project_reads import ProjectReads

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.source_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT, SourceFacts
 from mbp.operate.build import BuildRequest, build, empty_datasets, names_of_tests
 
 

@@ -234,22 +234,22 @@ def test_a_whole_run_of_this_project_counts(project: Project, reader: str) -> No
     assert RUN_READERS[reader](project) == ""
 
 
-@pytest.mark.parametrize("reader", RUN_READERS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_run_of_something_else_does_not(project: Project, way: str, reader: str) -> None:
+def test_a_run_of_something_else_does_not(project: Project, way: str) -> None:
     spoil, reason = WAYS[way]
     spoil(project)
     project.save()
-    assert reason in RUN_READERS[reader](project)
+    for reader, ask in RUN_READERS.items():
+        assert reason in ask(project), reader
 
 
-@pytest.mark.parametrize("reader", [one for one in RUN_READERS if one not in SPEAK_OF_A_PART])
 @pytest.mark.parametrize("way", PARTS)
-def test_a_part_is_not_the_whole(project: Project, way: str, reader: str) -> None:
+def test_a_part_is_not_the_whole(project: Project, way: str) -> None:
     spoil, reason = PARTS[way]
     spoil(project)
     project.save()
-    assert reason in RUN_READERS[reader](project)
+    for reader, ask in RUN_READERS.items():
+        assert reader in SPEAK_OF_A_PART or reason in ask(project), reader
 
 
 @pytest.mark.parametrize("reader", [one for one in RUN_READERS if one not in OF_ANY_AGE])
@@ -465,13 +465,13 @@ def test_evidence_of_this_project_counts(project: Project, reader: str) -> None:
     assert EVIDENCE_READERS[reader](project) == ""
 
 
-@pytest.mark.parametrize("reader", EVIDENCE_READERS)
 @pytest.mark.parametrize("way", EVIDENCE_WAYS)
-def test_evidence_of_something_else_does_not(project: Project, way: str, reader: str) -> None:
+def test_evidence_of_something_else_does_not(project: Project, way: str) -> None:
     measured(project)
     spoil, reason = EVIDENCE_WAYS[way]
     spoil(project)
-    assert reason in EVIDENCE_READERS[reader](project)
+    for reader, ask in EVIDENCE_READERS.items():
+        assert reason in ask(project), reader
 
 
 @pytest.mark.parametrize(
@@ -554,13 +554,13 @@ def test_a_lock_of_this_project_counts(project: Project, reader: str) -> None:
     assert LOCK_READERS[reader](project) == ""
 
 
-@pytest.mark.parametrize("reader", LOCK_READERS)
 @pytest.mark.parametrize("way", LOCK_WAYS)
-def test_a_lock_of_something_else_does_not(project: Project, way: str, reader: str) -> None:
+def test_a_lock_of_something_else_does_not(project: Project, way: str) -> None:
     watched(project)
     spoil, reason = LOCK_WAYS[way]
     spoil(project)
-    assert reason in LOCK_READERS[reader](project)
+    for reader, ask in LOCK_READERS.items():
+        assert reason in ask(project), reader
 
 
 def test_a_warehouse_without_an_identity_is_none(project: Project) -> None:

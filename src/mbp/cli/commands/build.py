@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import TextOrJson, examples
+from mbp.cli.options import ReportFormat, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
@@ -38,7 +38,7 @@ def build(
     snapshot: Annotated[
         bool, typer.Option(help="Keep a green build as the snapshot for degraded readers.")
     ] = True,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Build, test and document the project; print a summary. The log of dbt is logs/dbt.log."""
     from mbp.operate import build as building

@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Format, Target, TextOrJson, examples
+from mbp.cli.options import Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
-from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting import Finding, Suite, report, show
+from mbp.core.wording import many
 
 RUN_EXAMPLES = examples(
     "export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market",
@@ -260,7 +261,7 @@ def reconcile(
 def land(
     folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Load files of an existing Debezium pipeline, in the order of their names: JSON lines and Parquet.
 
@@ -272,13 +273,11 @@ def land(
 
     root = project_root()
     landed = landing.land(root, target_name(root, target), folder, _say)
-    if form == "json":
-        typer.echo(landing.summary(landed))
-    else:
-        _say(
-            f"{landed.files:,} files, {landed.counts.changes:,} changes, {landed.counts.repeated:,} repeated;"
-            f" {landed.known:,} files were known"
-        )
+    text = (
+        f"{many(landed.files, 'file')}, {many(landed.counts.changes, 'change')},"
+        f" {landed.counts.repeated:,} repeated; {landed.known:,} known before"
+    )
+    show(form, text=text, json=landing.summary(landed))
     if landed.problems:
         _say(f"not all of it: {landed.problems}")
         raise typer.Exit(EXIT_FINDINGS)

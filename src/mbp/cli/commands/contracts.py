@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Check, Format, Output, Target, TextOrJson, examples
+from mbp.cli.options import DATASETS, Check, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import project_root
@@ -70,7 +70,7 @@ def register(app: typer.Typer) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
 
     root = project_root()
     contents = _rendered(root)
@@ -103,10 +103,10 @@ def status(form: Format = "text") -> None:
     report(matrix_suite(cells), form, json=matrix_document(cells))
 
 
-def rules(form: TextOrJson = "text") -> None:
+def rules(form: ReportFormat = "text") -> None:
     """List every rule of the contracts: id, severity, owner, meaning."""
     from mbp.contracts import all_rules, load_contracts
-    from mbp.contracts.listing import rule_record, rules_text
+    from mbp.contracts.rules import rule_record, rules_text
 
     known_rules = all_rules(load_contracts(project_root()))
     show(form, text=rules_text(known_rules), json=[rule_record(rule) for rule in known_rules])
@@ -131,7 +131,7 @@ def lint(
     Without a profile, contracts of this project must follow its policy, any other file the standard.
     """
     from mbp.contracts.lint import lint as lint_contracts
-    from mbp.contracts.lint.standalone import lint_files
+    from mbp.contracts.lint.runner import lint_files
 
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
         suite = lint_files(paths or [], date.today())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Target, TextOrJson
+from mbp.cli.options import ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="degrade", rich_help_panel=DATA)
 
 
-def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
+def snapshot(target: Target = None, form: ReportFormat = "text") -> None:
     """Store a snapshot of the public datasets after a green build; `mbp build --snapshot` does it too.
 
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of this version.
@@ -82,7 +82,7 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     typer.echo("readers see the live rows")
 
 
-def status(target: Target = None, form: TextOrJson = "text") -> None:
+def status(target: Target = None, form: ReportFormat = "text") -> None:
     """Show what readers see, its age, and the newest snapshot.
 
     Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.

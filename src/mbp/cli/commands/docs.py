@@ -84,7 +84,7 @@ def check(form: Format = "text") -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
     from mbp.release.documents.document_checks import FIX, render_documents, stale_documents
 
     root = project_root()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS, RELEASE
-from mbp.cli.options import Check, Format, Target, TextOrJson, examples
+from mbp.cli.options import Check, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, deliver, report, show
@@ -128,7 +128,7 @@ def check(form: Format = "text") -> None:
     report(Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings), form)
 
 
-def show_hooks(form: TextOrJson = "text") -> None:
+def show_hooks(form: ReportFormat = "text") -> None:
     """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
@@ -208,7 +208,7 @@ def _would_send(watched: HookEvaluationRecord) -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
     from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 
@@ -216,7 +216,7 @@ def render(check: Check = False, form: Format = "text") -> None:
     render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
 
 
-def status(target: Target = None, form: TextOrJson = "text") -> None:
+def status(target: Target = None, form: ReportFormat = "text") -> None:
     """Show the state of every KPI: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
@@ -233,4 +233,4 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     if form == "text":
         typer.echo(screen.text(lines, colour=not plain), nl=False)
     else:
-        show(form, json=screen.as_json(lines))
+        show(form, text=screen.text(lines, colour=False), json=screen.as_json(lines))

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import Target, examples
+from mbp.cli.options import ReportFormat, Target, examples
+from mbp.core import reporting
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 def show(
     incident: str = typer.Argument("", help="Id, or its beginning. [default: the newest]"),
     target: Target = None,
+    form: ReportFormat = "text",
 ) -> None:
     """Show an incident: cause, failing rows (personal values masked), and the commands of its runbook.
 
@@ -39,17 +41,18 @@ def show(
 
     root = project_root()
     found = find_incident(state_folder(root), incident)
-    typer.echo(found.text.rstrip())
     hook = load_hooks(root).hooks.get(found.hook_id)
-    if hook is None:
-        return
-    if rows := _rows(root, hook.kpi.id, target):
-        typer.echo(f"\n## Rows\n\n{rows}")
-    typer.echo(f"\n## Next ({hook.runbook})")
-    for section, commands in runbook_steps(root / hook.runbook):
-        typer.echo(f"\n{section}:")
-        for command in commands:
-            typer.echo(f"  {command}")
+    rows = _rows(root, hook.kpi.id, target) if hook else ""
+    steps = runbook_steps(root / hook.runbook) if hook else []
+    lines = [found.text.rstrip(), *(("", "## Rows", "", rows) if rows else ())]
+    if hook:
+        lines += ["", f"## Next ({hook.runbook})"]
+    for section, commands in steps:
+        lines += ["", f"{section}:", *(f"  {command}" for command in commands)]
+    text = "\n".join(lines)
+    document = {"incident": found.text, "rows": rows, "next": dict(steps)}
+    # An incident is Markdown as it is written.
+    reporting.show(form, text=text, markdown=text, json=document)
 
 
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:

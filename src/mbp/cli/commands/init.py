@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Target, TextOrJson, examples
+from mbp.cli.options import ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import dbt_projects
 from mbp.core.reporting import show
@@ -36,7 +36,7 @@ def init(
     pack: Annotated[
         list[str] | None, typer.Option(help="A87 (words and metrics) or A108 (personal data) too.")
     ] = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Start with contracts in an existing dbt project: settings, policies, a draft for each model.
 

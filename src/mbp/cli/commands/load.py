@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import ReportFormat
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
@@ -54,7 +54,7 @@ def load(
     undo: Annotated[
         int | None, typer.Option(help="Take the rows of a load out of the logs again.")
     ] = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
     match [str(place) for place in places or []]:
@@ -83,7 +83,7 @@ def _load(
     form: str,
 ) -> None:
     from mbp.core.masking import as_text
-    from mbp.ingest.loading import load_folder
+    from mbp.ingest.loading.load_sources import load_folder
 
     with progress() as shown:
         report = load_folder(
@@ -177,7 +177,7 @@ def _list(target: str | None, form: str) -> None:
 
 
 def _undo(load_id: int, target: str | None, form: str) -> None:
-    from mbp.ingest.loading import undo
+    from mbp.ingest.loading.loads import undo
     from mbp.ingest.loading.source_facts import dataset_tables
     from mbp.warehouse import connect
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import METRICS, Format, Target, TextOrJson, examples
+from mbp.cli.options import METRICS, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import report, show
@@ -48,7 +48,7 @@ def list_metrics(
         typer.Argument(metavar="METRIC", help="Show all details of these.", autocompletion=METRICS),
     ] = None,
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """List metrics and saved queries with unit, owner and the dimensions to group by.
 
@@ -114,7 +114,7 @@ def query(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
-        Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
+        Literal["text", "csv", "json", "markdown"], typer.Option("--format", help="Output format.")
     ] = "text",
     chart: Annotated[
         bool,

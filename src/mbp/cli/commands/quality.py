@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import RULES, Format, Target, TextOrJson, examples
+from mbp.cli.options import RULES, Format, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, show
@@ -146,7 +146,7 @@ def history(
     ] = None,
     target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Show the last recorded runs of a rule, or the state of every rule.
 

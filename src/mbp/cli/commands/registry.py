@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Format, TextOrJson
+from mbp.cli.options import DATASETS, Format, ReportFormat
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report
@@ -74,7 +74,7 @@ def publish(
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
 
-def listing(form: TextOrJson = "text") -> None:
+def listing(form: ReportFormat = "text") -> None:
     """List every published version with its stage and hash."""
     from mbp.contracts.published_versions import datasets, published
     from mbp.contracts.registry.life import stages

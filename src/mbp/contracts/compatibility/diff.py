@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import localcontext
 from typing import Any
-
-import rfc8785
 
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
@@ -19,7 +16,8 @@ from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.shape import ReaderPolicy, schema_changes
 from mbp.contracts.compatibility.versions import largest
 from mbp.contracts.compatibility.witness import attach_all
-from mbp.core.yaml_lines import uncollected
+from mbp.core.canonical_json import digest
+from mbp.core.yaml_io import uncollected
 
 DIGITS = 200
 __all__ = ["ReaderPolicy", "bump_of", "diff", "fingerprint", "verdicts"]
@@ -102,8 +100,7 @@ def demanded_bump(changes: Sequence[Change], proven: frozenset[str] = frozenset(
 
 def fingerprint(change: Change) -> str:
     """Names this one change wherever it is met: SHA-256 over code, path, old and new, shortened."""
-    content = rfc8785.dumps([change.code, change.path, _json(change.old), _json(change.new)])
-    return hashlib.sha256(content).hexdigest()[:16]
+    return digest([change.code, change.path, _json(change.old), _json(change.new)])[:16]
 
 
 def _json(value: Any) -> Any:

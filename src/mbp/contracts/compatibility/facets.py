@@ -24,6 +24,7 @@ STRANGE = Inclusion(Compatibility.UNKNOWN, note="the value is not one of the col
 CONTRADICTION = Inclusion(
     Compatibility.UNKNOWN, note="the closed lists of the column share no value"
 )
+DIRECTIONS = ("backward", "forward")
 SIZES = ("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties")
 
 
@@ -44,21 +45,11 @@ def facet_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
             yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after, note)
             continue
         judge = sizes_within if option in SIZES else within
-        backward, forward = judge(old, new, option), judge(new, old, option)
-        if option == "pattern":
-            yield _change(
-                _pattern_code(before, after, old, new),
-                old,
-                new,
-                option,
-                before,
-                after,
-                backward,
-                forward,
-            )
-            continue
+        inclusions = judge(old, new, option), judge(new, old, option)
         code = f"{snake(option)}_{_direction(option, before, after)}"
-        yield _change(code, old, new, option, before, after, backward, forward)
+        if option == "pattern":
+            code = _pattern_code(before, after, old, new)
+        yield _change(code, (old, new), option, (before, after), inclusions)
 
 
 def _sort(node: SchemaNode) -> str:
@@ -84,14 +75,11 @@ def _pattern_code(before: str | None, after: str | None, old: SchemaNode, new: S
     """Named by the two languages alone, whatever the other limits of the column are."""
     if before is None or after is None:
         return "pattern_added" if before is None else "pattern_removed"
-    alone = [
+    one, other = (
         replace(node, facets=Facets(options={"pattern": text}))
         for node, text in ((old, before), (new, after))
-    ]
-    verdicts = (
-        within(alone[0], alone[1], "pattern").verdict,
-        within(alone[1], alone[0], "pattern").verdict,
     )
+    verdicts = (within(one, other, "pattern").verdict, within(other, one, "pattern").verdict)
     if Compatibility.UNKNOWN in verdicts and Compatibility.BREAK not in verdicts:
         return "pattern_undecided"
     return {
@@ -103,12 +91,11 @@ def _pattern_code(before: str | None, after: str | None, old: SchemaNode, new: S
 
 
 def _bound(old: SchemaNode, new: SchemaNode, edge: str) -> Iterator[Change]:
-    low = edge == "minimum"
-    before = (
-        (old.facets.low, old.facets.low_open) if low else (old.facets.high, old.facets.high_open)
-    )
-    after = (
-        (new.facets.low, new.facets.low_open) if low else (new.facets.high, new.facets.high_open)
+    before, after = (
+        (node.facets.low, node.facets.low_open)
+        if edge == "minimum"
+        else (node.facets.high, node.facets.high_open)
+        for node in (old, new)
     )
     if before == after:
         return
@@ -118,16 +105,9 @@ def _bound(old: SchemaNode, new: SchemaNode, edge: str) -> Iterator[Change]:
         suffix = "made_exclusive" if after[1] else "made_inclusive"
     else:
         suffix = "raised" if after[0] > before[0] else "lowered"
-    yield _change(
-        f"{edge}_{suffix}",
-        old,
-        new,
-        edge,
-        _written(old, edge),
-        _written(new, edge),
-        within(old, new, edge),
-        within(new, old, edge),
-    )
+    written = _written(old, edge), _written(new, edge)
+    inclusions = within(old, new, edge), within(new, old, edge)
+    yield _change(f"{edge}_{suffix}", (old, new), edge, written, inclusions)
 
 
 def _written(node: SchemaNode, edge: str) -> Any:
@@ -147,54 +127,43 @@ def _values(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         return
     if before is None or after is None:
         code = "enum_added" if before is None else "enum_removed"
-        yield _change(
-            code,
-            old,
-            new,
-            "enum",
+        texts = (
             None if before is None else old.facets.texts,
             None if after is None else new.facets.texts,
-            within(old, new, "values"),
-            within(new, old, "values"),
         )
+        inclusions = within(old, new, "values"), within(new, old, "values")
+        yield _change(code, (old, new), "enum", texts, inclusions)
         return
     for value in before:
         if not new.facets.lists(value):
             text = old.facets.written(value)
             inclusion = value_within(value, old, new)
             back = CONTRADICTION if after == () else SAFE
-            yield _change("enum_value_removed", old, new, "enum", text, None, inclusion, back)
+            both = inclusion, back
+            yield _change("enum_value_removed", (old, new), "enum", (text, None), both)
     for value in after:
         if not old.facets.lists(value):
             strange = value is not None and not of_kind(value, domain_of(new.kind, new.logical))
             inclusion = STRANGE if strange else value_within(value, new, old)
             text = new.facets.written(value)
             there = CONTRADICTION if before == () else SAFE
-            yield _change("enum_value_added", old, new, "enum", None, text, there, inclusion)
+            both = there, inclusion
+            yield _change("enum_value_added", (old, new), "enum", (None, text), both)
 
 
 def _change(
     code: str,
-    old: SchemaNode,
-    new: SchemaNode,
+    nodes: tuple[SchemaNode, SchemaNode],
     part: str,
-    before: Any,
-    after: Any,
-    backward: Inclusion,
-    forward: Inclusion,
+    texts: tuple[Any, Any],
+    inclusions: tuple[Inclusion, Inclusion],
 ) -> Change:
-    witness: dict[str, Any] = {}
     kind = "size" if part in SIZES else "value"
-    for direction, node, inclusion in (("backward", old, backward), ("forward", new, forward)):
-        if inclusion.verdict is Compatibility.BREAK and inclusion.value is not ABSENT:
-            witness[direction] = (kind, node.path, inclusion.value)
-    return Change(
-        code,
-        f"{new.path}.{part}",
-        backward.verdict,
-        forward.verdict,
-        before,
-        after,
-        note=backward.note or forward.note,
-        witness=witness,
-    )
+    witness = {
+        direction: (kind, node.path, inclusion.value)
+        for direction, node, inclusion in zip(DIRECTIONS, nodes, inclusions, strict=True)
+        if inclusion.verdict is Compatibility.BREAK and inclusion.value is not ABSENT
+    }
+    backward, forward = inclusions
+    verdicts, note = (backward.verdict, forward.verdict), backward.note or forward.note
+    return Change(code, f"{nodes[1].path}.{part}", *verdicts, *texts, note, witness)

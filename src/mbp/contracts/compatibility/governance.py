@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
@@ -14,6 +14,8 @@ from mbp.contracts.compatibility.versions import read_version
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
 RESPONSIBILITY = ("domain", "dataProduct", "tenant", "price")
+SERVER_KEYS = (("server", "id"), ("type",), ("environment",))
+ROLE_KEYS = (("role",), ("access",))
 SERVER_FOR_PEOPLE = STANDARD["Server"].documentation | {"roles"}
 
 
@@ -80,14 +82,7 @@ def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
 
 
 def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    before, after = (
-        {
-            _server_name(entry, contract): entry
-            for entry in contract.get("servers") or ()
-            if isinstance(entry, Mapping)
-        }
-        for contract in (old, new)
-    )
+    before, after = (named_entries(side.get("servers"), SERVER_KEYS) for side in (old, new))
     for name in sorted(before.keys() - after.keys()):
         yield Change("server_removed", f"servers.{name}", OK, BREAK, name, None)
     for name in sorted(after.keys() - before.keys()):
@@ -107,26 +102,36 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
                 yield entry_change(f"{path}.{key}", *values, known=known)
 
 
-def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
-    """The server; several of one name by everything that distinguishes them."""
-    name = str(entry.get("server") or entry.get("id"))
-    twins = [
-        server
-        for server in contract.get("servers") or ()
-        if isinstance(server, Mapping) and str(server.get("server") or server.get("id")) == name
+def named_entries(entries: Any, keys: Sequence[tuple[str, ...]]) -> dict[str, Mapping[str, Any]]:
+    """Entries of a list by name: several of one name by ever more of what distinguishes them, then by their place.
+
+    Args:
+        keys: of a name, and of what distinguishes two; of each the first key that an entry has counts.
+    """
+    known = [entry for entry in entries or () if isinstance(entry, Mapping)]
+    words = [
+        [str(next((entry[key] for key in names if entry.get(key)), None)) for names in keys]
+        for entry in known
     ]
-    if len(twins) == 1:
-        return name
-    words = [str(entry.get(key)) for key in ("type", "environment")]
-    same = [
-        twin for twin in twins if [str(twin.get(key)) for key in ("type", "environment")] == words
-    ]
-    number = next(index for index, candidate in enumerate(same) if candidate is entry)
-    return f"{name}({', '.join(words)}{f', {number + 1}' if number else ''})"
+    results: dict[str, Mapping[str, Any]] = {}
+    for entry, own in zip(known, words, strict=True):
+        depth = next(
+            (
+                number
+                for number in range(1, len(keys) + 1)
+                if sum(other[:number] == own[:number] for other in words) == 1
+            ),
+            len(keys),
+        )
+        name = own[0] + (f"({', '.join(own[1:depth])})" if depth > 1 else "")
+        while name in results:
+            name += "'"
+        results[name] = entry
+    return results
 
 
 def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    before, after = _named_roles(old), _named_roles(new)
+    before, after = (named_entries(side.get("roles"), ROLE_KEYS) for side in (old, new))
     for name in sorted(before.keys() - after.keys()):
         yield Change("role_removed", f"roles.{name}", OK, BREAK, name, None)
     for name in sorted(after.keys() - before.keys()):
@@ -139,21 +144,6 @@ def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
             yield Change(
                 "responsibility_changed", f"roles.{name}", OK, OK, before[name], after[name]
             )
-
-
-def _named_roles(contract: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Roles by their name; several of one name also by their access, and then by their place."""
-    results: dict[str, Mapping[str, Any]] = {}
-    for entry in contract.get("roles") or ():
-        if not isinstance(entry, Mapping):
-            continue
-        name = str(entry.get("role"))
-        if name in results:
-            name = f"{name}({entry.get('access')})"
-        while name in results:
-            name += "'"
-        results[name] = entry
-    return results
 
 
 def _team(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

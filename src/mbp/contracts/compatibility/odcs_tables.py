@@ -52,11 +52,8 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
         if often[name] > 1 and entry.get("physicalName"):
             name = f"{name}({entry['physicalName']})"
         if name in nodes:
-            raise MbpError(
-                f"the table {name!r} appears twice",
-                path=where,
-                fix="keep one of the two, or give each its own physicalName",
-            )
+            fix = "keep one of the two, or give each its own physicalName"
+            raise MbpError(f"the table {name!r} appears twice", path=where, fix=fix)
         nodes[name] = reader.table(entry, name)
     return nodes
 
@@ -149,11 +146,8 @@ class _Reader:
         often = Counter(node.name for node in fields)
         for name, count in often.items():
             if count > 1:
-                raise MbpError(
-                    f"{path}: the column {name!r} appears twice",
-                    path=self.where,
-                    fix="keep one of the two",
-                )
+                what = f"{path}: the column {name!r} appears twice"
+                raise MbpError(what, path=self.where, fix="keep one of the two")
         return tuple(fields)
 
     def _node(self, entry: Mapping[str, Any], name: str, path: str) -> SchemaNode:
@@ -202,11 +196,8 @@ class _Reader:
     def _options(self, entry: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         options = entry.get("logicalTypeOptions") or {}
         if not isinstance(options, Mapping):
-            raise MbpError(
-                f"{path}.logicalTypeOptions: expected keys, found {options!r}",
-                path=self.where,
-                fix="write a mapping",
-            )
+            what = f"{path}.logicalTypeOptions: expected keys, found {options!r}"
+            raise MbpError(what, path=self.where, fix="write a mapping")
         return options
 
     def _limits(self, entry: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -216,11 +207,9 @@ class _Reader:
         results = {key: options[key] for key in LIMITS if options.get(key) is not None}
         for key, value in results.items():
             if not _is_limit(key, value):
-                raise MbpError(
-                    f"{path}.{key}: {value!r} is not a valid limit",
-                    path=self.where,
-                    fix="write a finite number, or a text for a pattern",
-                )
+                what = f"{path}.{key}: {value!r} is not a valid limit"
+                fix = "write a finite number, or a text for a pattern"
+                raise MbpError(what, path=self.where, fix=fix)
         return results
 
     def _facets(
@@ -269,11 +258,8 @@ class _Reader:
         if entry.get("enum") is not None:
             items = entry["enum"]
             if not isinstance(items, list):
-                raise MbpError(
-                    f"{path}.enum: expected a list, found {items!r}",
-                    path=self.where,
-                    fix="write a list",
-                )
+                what = f"{path}.enum: expected a list, found {items!r}"
+                raise MbpError(what, path=self.where, fix="write a list")
             lists.append(
                 [item.get("value") if isinstance(item, Mapping) else item for item in items]
             )

@@ -17,6 +17,7 @@ from mbp.contracts.compatibility.change_model import Compatibility, Kind
 from mbp.contracts.compatibility.type_text import NotReadError, label_of, read
 from mbp.contracts.compatibility.types import VARYING, fits, integer, physical
 
+Parameters = tuple[int | str, ...]
 Judge = Callable[[Kind, Kind], tuple[Compatibility, str]]
 # Type of an ODCS server -> engine; files, streams and programs have no own types.
 ENGINES = {
@@ -59,9 +60,7 @@ DECIMALS: dict[str, tuple[int | None, int | None]] = {
     **dict.fromkeys(("spark", "databricks", "hive", "mysql", "clickhouse"), (10, 0)),
 }
 # What a text without a length may hold; None: any length. Where an engine is not named: any.
-UNBOUNDED = {"snowflake": 16777216}
-BARE_VARCHAR = {"redshift": 256, **UNBOUNDED}
-BARE_TEXT = {"redshift": 256, **UNBOUNDED}
+LENGTHS = {"redshift": 256, "snowflake": 16777216}
 BYTE_TEXTS = {"TINYTEXT": 255, "TEXT": 65535, "MEDIUMTEXT": 16777215, "LONGTEXT": 4294967295}
 DIGITS = {"mysql": 0, "snowflake": 9, "hive": 9, "tsql": 7, **dict.fromkeys(TRINOS, 3)}
 # Engines that keep the offset with an instant, so that it is more than the instant.
@@ -190,11 +189,12 @@ def _resolve(name: str, parameters: tuple[int | str, ...], engine: str) -> Kind 
             return kind
     if known == "BOOLEAN":
         return integer(8) if engine == "mysql" else Kind("boolean")
-    label = " ".join([name, *map(str, parameters)])
-    return Kind("nominal", label=label)
+    return _nominal(name, parameters)
 
 
-Parameters = tuple[int | str, ...]
+def _nominal(name: str, parameters: Parameters) -> Kind:
+    """A type that fits itself alone."""
+    return Kind("nominal", label=" ".join([name, *map(str, parameters)]))
 
 
 def _whole(
@@ -205,7 +205,7 @@ def _whole(
     if bits is None and unsigned is None:
         return None
     if parameters and engine != "mysql":
-        return Kind("nominal", label=" ".join([name, *map(str, parameters)]))
+        return _nominal(name, parameters)
     if engine in ("snowflake", "oracle") and bits is not None:
         return Kind("decimal", precision=BIGNUM, scale=0)
     if engine == "bigquery" and bits is not None:
@@ -219,7 +219,7 @@ def _number(
     known: str, name: str, parameters: Parameters, numbers: tuple[int, ...], engine: str
 ) -> Kind | None:
     if known == "BIGDECIMAL":
-        return Kind("nominal", label=" ".join([name, *map(str, parameters)]))
+        return _nominal(name, parameters)
     if known == "DECIMAL":
         if not parameters:
             # Oracle's NUMBER without digits holds any; its DECIMAL and NUMERIC are whole numbers.
@@ -234,7 +234,7 @@ def _number(
     if engine == "oracle":
         if name not in ("real", "float", "double precision"):
             raise NotReadError(name)
-        return Kind("nominal", label=" ".join([name, *map(str, parameters)]))
+        return _nominal(name, parameters)
     if engine in ("snowflake", "bigquery"):
         return Kind("float", bits=DOUBLE)
     if name == "float" and engine in ("postgres", "redshift", "tsql"):
@@ -243,7 +243,7 @@ def _number(
     if name == "float" and engine == "mysql" and len(numbers) == 1:
         return Kind("float", bits=SINGLE if numbers[0] <= SINGLE else DOUBLE)
     if parameters:
-        return Kind("nominal", label=" ".join([name, *map(str, parameters)]))
+        return _nominal(name, parameters)
     if name == "real" and engine == "mysql":
         return Kind("float", bits=DOUBLE)
     return Kind("float", bits=SINGLE if known == "FLOAT" else DOUBLE)
@@ -266,7 +266,7 @@ def _text(
             return Kind("string", length=length or 1, fixed=True)
         if engine == "mysql":
             return Kind("string", length=length or BYTE_TEXTS[known], label="bytes")
-        return Kind("string", length=length or BARE_TEXT.get(engine), label=label)
+        return Kind("string", length=length or LENGTHS.get(engine), label=label)
     if known in ("CHAR", "NCHAR") or (known == "BPCHAR" and length is not None):
         return Kind("string", length=length or 1, fixed=True, label=label)
     if known == "BPCHAR":
@@ -274,7 +274,7 @@ def _text(
     if length is None and not parameters:
         if engine in ("mysql", "oracle", "hive", "tsql"):
             raise NotReadError("there it needs a length, or is one character")
-        length = BARE_VARCHAR.get(engine)
+        length = LENGTHS.get(engine)
     return Kind("string", length=length, label=label)
 
 

@@ -74,25 +74,15 @@ def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     types = custom(raw, "physicalTypes")
     if not types or types != engine_types(str(raw.get("physicalType"))):
         return raw
-    others = [
-        customproperty
-        for customproperty in raw["customProperties"]
-        if customproperty.get("property") != "physicalTypes"
-    ]
-    stated = {key: value for key, value in raw.items() if key != "customProperties"}
-    return {**stated, "customProperties": others} if others else stated
+    properties = raw["customProperties"]
+    others = [entry for entry in properties if entry.get("property") != "physicalTypes"]
+    return {**raw, "customProperties": others}
 
 
 def _table_itself(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
-    if old.raw.get("physicalType") != new.raw.get("physicalType"):
-        yield Change(
-            "table_kind_changed",
-            old.path,
-            OK,
-            OK,
-            old.raw.get("physicalType"),
-            new.raw.get("physicalType"),
-        )
+    kinds = old.raw.get("physicalType"), new.raw.get("physicalType")
+    if kinds[0] != kinds[1]:
+        yield Change("table_kind_changed", old.path, OK, OK, *kinds)
     if old.name == new.name:
         yield from _stored_name(old, new)
     if old.extra != new.extra:
@@ -124,10 +114,7 @@ def _fields(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[
             BREAK,
             before.name,
             after.name,
-            witness={
-                "backward": ("row", before.path, None),
-                "forward": ("row", after.path, None),
-            },
+            witness=_shown_by("row", before.path, after.path),
         )
         yield from _column(before, after, policy)
     for field in gone:
@@ -139,15 +126,9 @@ def _fields(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[
     if kept_old != kept_new:
         verdict = BREAK if policy.by_position else OK
         first = next(name for name, other in zip(kept_old, kept_new, strict=True) if name != other)
-        yield Change(
-            "column_reordered",
-            f"{old.path}.{first}",
-            verdict,
-            verdict,
-            kept_old,
-            kept_new,
-            note="readers of this dataset go by position" if policy.by_position else "",
-        )
+        note = "readers of this dataset go by position" if policy.by_position else ""
+        path = f"{old.path}.{first}"
+        yield Change("column_reordered", path, verdict, verdict, kept_old, kept_new, note)
     for field in old.children:
         other = new.child(field.name)
         if other is not None:
@@ -166,32 +147,21 @@ def _extra(old: SchemaNode, new: SchemaNode) -> Change:
         forward,
         old.extra,
         new.extra,
-        witness={"backward": ("extra", old.path, None), "forward": ("extra", old.path, None)},
+        witness=_shown_by("extra", old.path, old.path),
     )
 
 
 def _added(field: SchemaNode, old: SchemaNode) -> Change:
     has_default = field.default is not ABSENT
-    code = (
-        "column_added_optional"
-        if not field.required
-        else "column_added_with_default"
-        if has_default
-        else "column_added_required"
-    )
+    code = "column_added_optional"
+    if field.required:
+        code = "column_added_with_default" if has_default else "column_added_required"
     backward = BREAK if code == "column_added_required" else OK
     if old.extra == "accepted" and not anything(field):
         backward = BREAK
     forward = BREAK if old.extra == "refused" else OK
-    return Change(
-        code,
-        field.path,
-        backward,
-        forward,
-        None,
-        _type_text(field),
-        witness={"backward": ("with", field.path, None), "forward": ("with", field.path, None)},
-    )
+    witness = _shown_by("with", field.path, field.path)
+    return Change(code, field.path, backward, forward, None, _type_text(field), witness=witness)
 
 
 def _removed(field: SchemaNode, old: SchemaNode, new: SchemaNode) -> Change:
@@ -209,7 +179,7 @@ def _removed(field: SchemaNode, old: SchemaNode, new: SchemaNode) -> Change:
         _type_text(field),
         None,
         note="old rows have a column that is refused" if backward is BREAK else "",
-        witness={"backward": ("with", field.path, None), "forward": ("with", field.path, None)},
+        witness=_shown_by("with", field.path, field.path),
     )
 
 
@@ -229,26 +199,10 @@ def _column_itself(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     if old.name == new.name:
         yield from _stored_name(old, new)
     if old.required != new.required:
-        if new.required:
-            yield Change(
-                "required_added",
-                new.path,
-                BREAK,
-                OK,
-                False,
-                True,
-                witness={"backward": ("value", old.path, None)},
-            )
-        else:
-            yield Change(
-                "required_removed",
-                new.path,
-                OK,
-                BREAK,
-                True,
-                False,
-                witness={"forward": ("value", new.path, None)},
-            )
+        code = "required_added" if new.required else "required_removed"
+        both = (BREAK, OK) if new.required else (OK, BREAK)
+        witness = _shown_by("value", old.path, new.path)
+        yield Change(code, new.path, *both, old.required, new.required, witness=witness)
     yield from _default(old, new)
     yield from type_changes(old, new)
     if old.extra != new.extra:
@@ -270,13 +224,8 @@ def _children(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterato
             yield from _column(child, other, policy)
     lost = {child.name for child in old.children} ^ {child.name for child in new.children}
     for name in sorted(lost):
-        yield Change(
-            "unknown_changed",
-            f"{old.path}{name}",
-            UNKNOWN,
-            UNKNOWN,
-            note="only one side says what the parts are",
-        )
+        note = "only one side says what the parts are"
+        yield Change("unknown_changed", f"{old.path}{name}", UNKNOWN, UNKNOWN, note=note)
 
 
 def _default(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
@@ -287,6 +236,11 @@ def _default(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         yield Change("default_removed", new.path, verdict, OK, old.default, None)
     elif old.default != new.default:
         yield Change("default_changed", new.path, OK, OK, old.default, new.default)
+
+
+def _shown_by(sort: str, old: str, new: str) -> dict[str, Any]:
+    """Rows of what sort show a break: where the old and the new contract have the element."""
+    return {"backward": (sort, old, None), "forward": (sort, new, None)}
 
 
 def _type_text(field: SchemaNode) -> str:
@@ -307,10 +261,8 @@ def _renamed(
         for before in gone:
             if any(before is node for node, _ in pairs):
                 continue
-            same = [
-                node for node in twins.get(identity(before) or "", ()) if node.name not in taken
-            ]
-            if len(same) == 1:
+            twin = twins.get(identity(before) or "", ())
+            if len(same := [node for node in twin if node.name not in taken]) == 1:
                 pairs.append((before, same[0]))
                 taken.add(same[0].name)
     return pairs

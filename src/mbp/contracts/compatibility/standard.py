@@ -106,25 +106,10 @@ DEFAULTS: Mapping[str, Any] = {
     "uniqueItems": False,
 }
 # Read as a whole: two spellings that give no change mean the same.
-READ_WHOLE = frozenset(
-    [
-        "enum",
-        "items",
-        "logicalTypeOptions",
-        "map",
-        "partitioned",
-        "partitionKeyPosition",
-        "physicalName",
-        "physicalType",
-        "primaryKey",
-        "primaryKeyPosition",
-        "properties",
-        "quality",
-        "relationships",
-        "required",
-        "unique",
-    ]
-)
+READ_WHOLE = _keys(
+    "enum items logicalTypeOptions map partitioned partitionKeyPosition physicalName physicalType"
+    " primaryKey primaryKeyPosition properties quality relationships required unique"
+).judged
 
 
 def form(value: Any) -> Any:

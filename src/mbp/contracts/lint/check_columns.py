@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mbp.contracts.completeness import needs_unit, only_repeats
-from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.contract_file import ContractFile, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.engine_types import ENGINES
 from mbp.contracts.lint.checks import Project, contract_check
-from mbp.contracts.reading import CLASSIFICATIONS
-from mbp.contracts.references import target_of
+from mbp.contracts.reading import CLASSIFICATIONS, NUMBERS
 from mbp.contracts.rules import BOUNDS, mixed
 from mbp.core.reporting import Finding
 
@@ -140,3 +138,17 @@ def names_a_person(column: str) -> bool:
 def _looks_personal(column: DocumentNode) -> bool:
     text = column.at("description").text
     return names_a_person(column.at("name").text) or bool(PSEUDONYM.search(text))
+
+
+def needs_unit(logical_type: str) -> bool:
+    """A value of the type says nothing before one knows what one of it is."""
+    return logical_type in NUMBERS
+
+
+def only_repeats(description: str, name: str) -> bool:
+    """The description says no more than the name does."""
+    return _letters(description) in {_letters(name), ""}
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, timedelta
 
-from mbp.contracts.completeness import (
-    COMPLETE_STATUS,
-    exception_problems,
-    missing_families,
-)
 from mbp.contracts.contract_file import ContractFile
 from mbp.contracts.document_node import fault_at
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.lint.checks import Project, contract_check, project_check
+from mbp.contracts.model import Rule
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.plain_text import texts
+from mbp.contracts.policy import Policy
 from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
@@ -32,8 +31,8 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
     """In force, with usage, limitations, domain, support, servers and every kind of service level."""
     root, levels = contract.root, contract.root.at("slaProperties")
     status = root.at("status")
-    if status.value != COMPLETE_STATUS:
-        message = f"expected status {COMPLETE_STATUS}, found {status.value or 'none'}"
+    if status.value != "active":
+        message = f"expected status active, found {status.value or 'none'}"
         yield fault_at(status, "A106-007", message)
     for node, code, message in (
         (root.at("description", "usage"), "A106-011", "description.usage is missing"),
@@ -124,3 +123,50 @@ def exceptions_are_needed(project: Project) -> Iterator[Finding]:
             yield fault(
                 code, problem.path, problem.line, problem.message, problem.subject, problem.fix
             )
+
+
+def missing_families(
+    families: Collection[str], dataset: str, policy: Policy, *, has_log: bool
+) -> Iterator[str]:
+    """Families that every dataset must carry, that are not there and not excepted; without a log none of a log."""
+    for family in policy.required_families:
+        if family in LOGGED_LEVELS and not has_log:
+            continue
+        if family not in families and not policy.excepted(dataset, family):
+            yield family
+
+
+def exception_problems(
+    rules: Mapping[str, Collection[Rule]],
+    policy: Policy,
+    today: date,
+    unread: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Exceptions of the policy that expired, are of no dataset, or are of a family that the dataset carries.
+
+    A rule that only warns is an exception too: `warning` is allowed for the rule, until it expires.
+
+    Args:
+        rules: dataset -> its rules.
+        unread: datasets whose contract cannot be read: their exceptions count as used.
+    """
+    entries = policy.family_exceptions
+    families = {
+        dataset: {rule.family for rule in rules_of_dataset}
+        for dataset, rules_of_dataset in rules.items()
+    }
+    used = {entry.key for entry in entries if entry.code not in families.get(entry.object, ())}
+    yield from exception_findings(entries, today, used=used, objects={*families, *unread})
+    # Only a manifest knows the nodes: `mbp.runs.artifacts` judges those.
+    others = [exception for exception in policy.exceptions if exception not in entries]
+    yield from exception_findings(others, today)
+    warnings = [
+        AllowedException(
+            "warning", rule.id, rule.owner, rule.reason or "", rule.expires, rule.path, rule.line
+        )
+        for rules_of_dataset in rules.values()
+        for rule in rules_of_dataset
+        if rule.severity == "warning" and rule.expires
+    ]
+    furthest = today + timedelta(days=policy.max_days_ahead)
+    yield from exception_findings(warnings, today, furthest=furthest)

@@ -2,7 +2,7 @@
 
 A check is a function that yields findings; the decorator names every code that it may yield, so that
 the catalogue and the checks can be held against each other. What loading refuses is found by the reader
-(`mbp.contracts.reading_checks`); here is what it accepts and the organisation does not.
+(`mbp.contracts.contract_file`); here is what it accepts and the organisation does not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.contract_file import ContractFile, registering
 from mbp.contracts.contract_loading import ContractsRead
 from mbp.contracts.semantics import Semantics
 from mbp.core.reporting import Finding
@@ -37,23 +37,6 @@ ContractCheck = Callable[[ContractFile, Project], Iterator[Finding]]
 ProjectCheck = Callable[[Project], Iterator[Finding]]
 CONTRACT_CHECKS: dict[ContractCheck, tuple[str, ...]] = {}
 PROJECT_CHECKS: dict[ProjectCheck, tuple[str, ...]] = {}
-
-
-def contract_check(*codes: str) -> Callable[[ContractCheck], ContractCheck]:
-    """Registers a check of one contract that yields these codes."""
-
-    def register(check: ContractCheck) -> ContractCheck:
-        CONTRACT_CHECKS[check] = codes
-        return check
-
-    return register
-
-
-def project_check(*codes: str) -> Callable[[ProjectCheck], ProjectCheck]:
-    """Registers a check of what is beside the contracts."""
-
-    def register(check: ProjectCheck) -> ProjectCheck:
-        PROJECT_CHECKS[check] = codes
-        return check
-
-    return register
+contract_check = registering(CONTRACT_CHECKS)
+# Of what is beside the contracts.
+project_check = registering(PROJECT_CHECKS)

@@ -18,7 +18,7 @@ from typing import Any
 from mbp.contracts.compatibility.cells import string_schema
 from mbp.contracts.compatibility.change_model import ABSENT, Kind, SchemaNode
 from mbp.contracts.compatibility.values import limits
-from mbp.core.yaml_lines import exact
+from mbp.core.yaml_io import exact
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DATE = r"^\d{4}-\d{2}-\d{2}$"

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.published_versions import FOLDER, LIFE, Published, digest, published
-from mbp.core.canonical_json import canonical
+from mbp.contracts.published_versions import FOLDER, LIFE, Published, published
+from mbp.core.canonical_json import canonical, digest
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
@@ -54,24 +54,15 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     results: list[dict[str, Any]] = []
+    keys = {"version", "status", "on", "by", "parent", "sha256"}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             entry = json.loads(line)
-        except ValueError as error:
-            raise MbpError(
-                "not a life stage",
-                path=shown(path, root),
-                line=number,
-                fix="restore the file from git",
-            ) from error
-        keys = {"version", "status", "on", "by", "parent", "sha256"}
+        except ValueError:
+            entry = None
         if not isinstance(entry, dict) or not keys <= entry.keys():
-            raise MbpError(
-                "not a life stage",
-                path=shown(path, root),
-                line=number,
-                fix="restore the file from git",
-            )
+            fix = "restore the file from git"
+            raise MbpError("not a life stage", path=shown(path, root), line=number, fix=fix)
         results.append(entry)
     return results
 
@@ -175,20 +166,14 @@ def enter(
         return False
     if status not in NEXT.get(str(now["status"]), ()):
         allowed = ", ".join(NEXT.get(str(now["status"]), ())) or "nothing"
-        raise MbpError(
-            f"{dataset} {version} is {now['status']} and cannot become {status}",
-            fix=f"what may follow is {allowed}",
-        )
+        what = f"{dataset} {version} is {now['status']} and cannot become {status}"
+        raise MbpError(what, fix=f"what may follow is {allowed}")
     if status == "deprecated" and (sunset is None or sunset <= today):
-        raise MbpError(
-            "a deprecated version needs a day of sunset in the future",
-            fix="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
-        )
+        fix = "give --sunset YYYY-MM-DD, so that readers know until when they may stay"
+        raise MbpError("a deprecated version needs a day of sunset in the future", fix=fix)
     if status == "retired" and date.fromisoformat(str(now["sunset"])) > today:
-        raise MbpError(
-            f"{dataset} {version} is guaranteed until {now['sunset']}",
-            fix="retire it after that day",
-        )
+        fix = "retire it after that day"
+        raise MbpError(f"{dataset} {version} is guaranteed until {now['sunset']}", fix=fix)
     known = entries(root, dataset)
     entry: dict[str, Any] = {
         "version": version,

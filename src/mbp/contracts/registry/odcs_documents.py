@@ -13,9 +13,7 @@ from mbp.contracts.contract_loading import FOLDER
 from mbp.contracts.standards import check_odcs
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.core.schema_check import as_json
-from mbp.core.yaml_io import plain, read
-from mbp.core.yaml_lines import loads
+from mbp.core.yaml_io import loads, plain, read
 
 GIT_SECONDS = 30
 
@@ -68,7 +66,7 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
         if name.endswith(SUFFIX):
             text = git(root, "show", f"{ref}:./{FOLDER}/{name}")
             place = f"{ref}:{FOLDER}/{name}"
-            results[name.removesuffix(SUFFIX)] = as_json(plain(loads(text, shown_as=place)))
+            results[name.removesuffix(SUFFIX)] = plain(loads(text, shown_as=place))
     if not results:
         raise MbpError(f"{ref} has no contract in {FOLDER}", fix="name a ref with contracts")
     return results
@@ -103,8 +101,6 @@ def git(root: Path, *arguments: str) -> str:
         raise MbpError(f"git could not be run: {error}", fix="install git") from error
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()
-        raise MbpError(
-            f"git {arguments[0]}: {reason[0] if reason else 'failed'}",
-            fix="run it in the repository, with a ref that exists",
-        )
+        fix = "run it in the repository, with a ref that exists"
+        raise MbpError(f"git {arguments[0]}: {reason[0] if reason else 'failed'}", fix=fix)
     return done.stdout

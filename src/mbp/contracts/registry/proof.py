@@ -17,9 +17,9 @@ from mbp.contracts.compatibility.change_model import Change, Compatibility, Sche
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
 from mbp.contracts.contract_loading import generic_test
-from mbp.contracts.published_versions import FOLDER, digest
+from mbp.contracts.published_versions import FOLDER
 from mbp.contracts.registry.version_policy import EXCEPTIONS
-from mbp.core.canonical_json import canonical
+from mbp.core.canonical_json import canonical, digest
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
@@ -143,21 +143,16 @@ def prove(
     try:
         _, rows = warehouse.query(query)
     except Exception as error:
-        raise MbpError(
-            f"{place}: the warehouse cannot answer: {str(error).splitlines()[0]}",
-            fix=f"build it with the new contract first: `dbt build --select {dataset}`",
-        ) from error
+        what = f"{place}: the warehouse cannot answer: {str(error).splitlines()[0]}"
+        fix = f"build it with the new contract first: `dbt build --select {dataset}`"
+        raise MbpError(what, fix=fix) from error
     checked, violations = int(rows[0][0]), int(rows[0][1] or 0)
     if checked == 0:
-        raise MbpError(
-            f"{place}: the table has no rows, so they prove nothing",
-            fix="prove it where the history is",
-        )
+        fix = "prove it where the history is"
+        raise MbpError(f"{place}: the table has no rows, so they prove nothing", fix=fix)
     if violations:
-        raise MbpError(
-            f"{place}: {violations:,} of {checked:,} rows would be invalid",
-            fix=f"fix the rows, {agree}",
-        )
+        fix = f"fix the rows, {agree}"
+        raise MbpError(f"{place}: {violations:,} of {checked:,} rows would be invalid", fix=fix)
     document: dict[str, Any] = {
         "fingerprint": fingerprint(change),
         "dataset": dataset,

@@ -15,15 +15,7 @@ from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.exceptions import AllowedException
-from mbp.contracts.published_versions import (
-    Published,
-    digest,
-    newest,
-    published,
-    subject_of,
-    write_version,
-)
-from mbp.contracts.recorded_ids import KEY, to_record
+from mbp.contracts.published_versions import Published, newest, published, subject_of, write_version
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
 from mbp.contracts.registry.life import in_use
@@ -31,6 +23,8 @@ from mbp.contracts.registry.odcs_documents import git, working
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.version_check import check_dataset
 from mbp.contracts.registry.version_policy import Rules
+from mbp.contracts.rule_ids import KEY, to_record
+from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 
@@ -105,11 +99,9 @@ def publish(
 def _again(version: Published, contract: Mapping[str, Any]) -> PublishOutcome:
     # The same in other words is the same: a type that a contract no longer states because it follows from another.
     if digest(version.contract) != digest(contract) and diff(version.contract, contract):
-        raise MbpError(
-            f"{version.dataset} {version.version} is published with other content",
-            path=version.path,
-            fix="raise the version; what was published is never changed",
-        )
+        what = f"{version.dataset} {version.version} is published with other content"
+        fix = "raise the version; what was published is never changed"
+        raise MbpError(what, path=version.path, fix=fix)
     return PublishOutcome(
         version.dataset, str(version.version), version.subject, "unchanged", version.sha256
     )

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.compatibility.shape import ReaderPolicy as Columns
 from mbp.contracts.exceptions import (
     LIST,
@@ -17,12 +15,9 @@ from mbp.contracts.exceptions import (
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as ENTRIES
-from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import Policy as QualityPolicy
-from mbp.core.errors import MbpError
-from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
-from mbp.core.yaml_io import line_of, load
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean, read_form, wrong_at
+from mbp.core.yaml_io import load
 
 POLICY = "contracts/registry/policy.yaml"
 EXCEPTIONS = "contracts/registry/exceptions.yaml"
@@ -77,17 +72,11 @@ def load_rules(root: Path, datasets: Sequence[str]) -> Mapping[str, Rules]:
     Raises:
         MbpError: the policy is missing or wrong, or names a dataset that is not there.
     """
-    name = shown(root / POLICY, root)
-    document = load(root / POLICY, shown_as=name)
-    value = check(document, Draft201909Validator(POLICY_SCHEMA), name)
+    document, value = read_form(root, POLICY, POLICY_SCHEMA)
     for dataset in value["datasets"]:
         if dataset not in datasets:
-            raise MbpError(
-                f"unknown dataset {dataset!r}",
-                path=name,
-                line=line_of(document["datasets"], dataset),
-                fix=did_you_mean(dataset, datasets),
-            )
+            fix, what = did_you_mean(dataset, datasets), f"unknown dataset {dataset!r}"
+            raise wrong_at(document["datasets"], dataset, POLICY, what, fix)
     ruleses: dict[str, Rules] = {}
     for dataset in datasets:
         chosen = {**value["default"], **value["datasets"].get(dataset, {})}
@@ -105,7 +94,7 @@ def load_exceptions(
     """
     document = load(root / EXCEPTIONS, shown_as=EXCEPTIONS)
     refuse_old_keys(document, EXCEPTIONS, {"exemptions": LIST})
-    check(document, Draft201909Validator(EXCEPTIONS_SCHEMA), EXCEPTIONS)
+    check(document, EXCEPTIONS_SCHEMA, EXCEPTIONS)
     entries = read_exceptions(
         document[LIST], EXCEPTIONS, quality.owners, more={"code": FINGERPRINT}
     )

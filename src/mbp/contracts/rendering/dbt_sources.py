@@ -165,12 +165,9 @@ def _freshness(promise: ServiceLevel, contract: Contract) -> dict[str, Any]:
     """The service level is the error; half of it is the warning."""
     seconds = promise.seconds or 0
     if seconds % 120:
-        raise MbpError(
-            f"freshness: {promise.value} {promise.unit} has no half in whole minutes",
-            path=contract.path,
-            line=promise.line,
-            fix="state an even number of minutes",
-        )
+        what = f"freshness: {promise.value} {promise.unit} has no half in whole minutes"
+        fix = "state an even number of minutes"
+        raise MbpError(what, path=contract.path, line=promise.line, fix=fix)
     return {"warn_after": _period(seconds // 2), "error_after": _period(seconds)}
 
 

@@ -13,8 +13,7 @@ from mbp.contracts.policy import SCHEMA as POLICY_SCHEMA
 from mbp.contracts.policy import Policy
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.contracts.semantics import Semantics
-from mbp.contracts.sheet import SCHEMA as SHEET_SCHEMA
-from mbp.contracts.sheet import Kpi, Sheet
+from mbp.contracts.sheet import PARAMETERS, Kpi, Sheet
 
 FOLDER = "seeds/reference"
 SEEDS_FILE = f"{FOLDER}/_reference__seeds.gen.yml"
@@ -40,7 +39,7 @@ SHEET_COLUMNS = {
 }
 RULE_COLUMNS = ("dataset", "family", "severity", "owner", "description")
 NUMBERS = {"integer": "integer", "number": "double precision"}
-TYPES = {str: "varchar", int: "integer", int | None: "integer", float: "double precision"}
+TYPES = {int: "integer", int | None: "integer", float: "double precision"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def reference_tables(
             "measurement_sheet",
             "One row per KPI of the measurement sheet (A87)",
             "kpi",
-            {key.get(name, name): TYPES[fields[name]] for name in SHEET_COLUMNS},
+            {key.get(name, name): TYPES.get(fields[name], "varchar") for name in SHEET_COLUMNS},
             [[getattr(kpi, name) for name in SHEET_COLUMNS] for kpi in sheet.kpis.values()],
             SHEET_COLUMNS,
         ),
@@ -105,7 +104,7 @@ def reference_tables(
             "measurement_parameters",
             "The parameters of the KPI definitions, in one row",
             "kpi_parameter",
-            _number_types(SHEET_SCHEMA["properties"]["parameters"], sheet.parameters),
+            _number_types(PARAMETERS, sheet.parameters),
             [list(sheet.parameters.values())],
         ),
         ReferenceTable(

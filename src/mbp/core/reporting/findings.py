@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any, Literal, get_args
+
+from mbp.core.errors import MbpError
+from mbp.core.yaml_io import loads
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -71,6 +75,11 @@ class Finding:
         return f"{self.subject}: {self.message}" if self.subject and self.path else self.message
 
     @property
+    def as_error(self) -> MbpError:
+        """What stops a command that cannot go on with it."""
+        return MbpError(self.sentence, path=self.path, line=self.line, fix=self.fix)
+
+    @property
     def order(self) -> tuple[str, int, str, str, str]:
         """Key for sorting: by place, then by code."""
         return self.path, self.line or 0, self.code, self.subject, self.message
@@ -107,3 +116,10 @@ class Suite:
         """Number of findings of each severity."""
         results = [finding.severity for finding in self.findings]
         return {severity: results.count(severity) for severity in SEVERITIES}
+
+
+def read_codes(package: str, name: str) -> dict[str, CodeMeaning]:
+    """Code -> its meaning, in the order of a file in the package."""
+    text = (resources.files(package) / name).read_text(encoding="utf-8")
+    entries = loads(text, shown_as=name)
+    return {code: CodeMeaning(code=code, **entry) for code, entry in entries.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import write_text
 from mbp.core.markdown import code, inline
 from mbp.core.reporting.annotations import as_annotations, write_annotations
-from mbp.core.reporting.findings import Suite
+from mbp.core.reporting.findings import SEVERITIES, Finding, Suite
 from mbp.core.reporting.junit import junit
 from mbp.core.reporting.sarif import sarif
 from mbp.core.reporting.terminal import printable
@@ -23,7 +23,7 @@ from mbp.core.wording import many
 def text(suite: Suite) -> str:
     """The table, one line per finding, in the form that editors jump to, and one line that sums up."""
     lines = [suite.table.rstrip("\n")] if suite.table else []
-    for finding in suite.findings:
+    for finding in _failures_first(suite):
         fix = f". Fix: {finding.fix}" if finding.fix else ""
         place = f"{finding.place}: " if finding.place else ""
         shown = f" [{finding.evidence}]" if finding.evidence else ""
@@ -33,6 +33,10 @@ def text(suite: Suite) -> str:
         # A line end in a value would forge a line of output.
         lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
+
+
+def _failures_first(suite: Suite) -> list[Finding]:
+    return sorted(suite.findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def summary(suite: Suite) -> str:
@@ -72,7 +76,7 @@ def markdown(suite: Suite) -> str:
     lines = [f"**{inline(summary(suite))}**"]
     if suite.findings:
         lines += ["", "| place | severity | code | finding | fix | owner |", "| --- " * 6 + "|"]
-    for finding in suite.findings:
+    for finding in _failures_first(suite):
         cells = (
             code(finding.place) if finding.place else "",
             finding.severity,
@@ -127,8 +131,10 @@ def show(form: str, output: Path | None = None, **own: object) -> None:
     """What a command shows that is no finding, in the format that was asked for.
 
     Args:
-        own: format -> text, or a document for JSON.
+        own: format -> text, or a document for JSON. Markdown shows the text as it is.
     """
+    if form == "markdown" and form not in own:
+        own[form] = f"```text\n{str(own['text']).rstrip()}\n```"
     content = own[form]
     whole = content if isinstance(content, str) else dumps(content)
     # Escaped as JSON does it: a parser of JSON and SARIF reads the same values.
@@ -151,8 +157,27 @@ def write_output(path: Path, whole: str) -> None:
     try:
         write_text(path, whole)
     except OSError as error:
-        raise MbpError(
-            f"cannot be written: {error.strerror}",
-            path=path,
-            fix="name a file in a folder of yours",
-        ) from error
+        fix = "name a file in a folder of yours"
+        raise MbpError(f"cannot be written: {error.strerror}", path=path, fix=fix) from error
+
+
+def render_or_check(
+    check: bool,
+    write: Callable[[], Sequence[str]],
+    stale: Callable[[], Sequence[str]],
+    fix: str,
+    form: str,
+) -> None:
+    """Writes the generated files that are stale, or with `check` names them and writes nothing.
+
+    Raises:
+        typer.Exit: with findings, when `check` found stale files.
+    """
+    if not check:
+        changed = write()
+        for name in changed:
+            typer.echo(f"wrote {name}", err=True)
+        typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
+        return
+    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale()]
+    report(Suite("generated files", ["all"], findings, unit="set"), form)

@@ -11,6 +11,11 @@ from typing import Any, Self
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import TableShape, Value
 
+# The log's own columns at the end of a row: operation, deleted, commit time, position.
+OWN = -4
+Row = list[Value]
+Columns = Sequence[tuple[str, str]]
+
 
 @dataclass
 class KnownTable:
@@ -43,11 +48,6 @@ class Batch:
     since: float = 0.0
 
 
-# The log's own columns at the end of a row: operation, deleted, commit time, position.
-OWN = -4
-Row = list[Value]
-
-
 class KeyOccupants:
     """The rows that took a key in the open transaction, per table; the first column is the key."""
 
@@ -77,9 +77,6 @@ class KeyOccupants:
             results.append(newest)
             self._rows.setdefault((table, newest[0]), []).append(newest[:OWN])
         return results
-
-
-Columns = Sequence[tuple[str, str]]
 
 
 class Parts:

@@ -34,6 +34,8 @@ from mbp.ingest.raw_tables import CDC_LANDED, raw_tables
 SLOT = "mbp_landing"
 UNFINISHED = (".tmp", ".part", ".inprogress", ".crc")
 Say = Callable[[str], None]
+LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet",)
+PARQUET_ROWS = 10_000
 
 
 @dataclass
@@ -281,10 +283,6 @@ def summary(landed: Landed) -> str:
         },
         indent=2,
     )
-
-
-LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet",)
-PARQUET_ROWS = 10_000
 
 
 class UnusableFileError(MbpError):

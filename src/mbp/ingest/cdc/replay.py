@@ -23,6 +23,7 @@ from mbp.ingest.raw_tables import raw_tables
 
 PART = 20_000
 Columns = Mapping[str, Sequence[tuple[str, str]]]
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,6 @@ def _is_superseded(sink: Sink, letter: Letter, rows: Sequence[list[str | None]])
     """Its row was fixed at the source: the log has later changes of it, so the letter is no longer needed."""
     log = f"mbp.{letter.table}"
     return all(sink.has_later(log, letter.position, row[0]) for row in rows)
-
-
-SHOWN = 20
 
 
 def list_letters(root: Path, target: str, tables: Sequence[str]) -> tuple[list[str], int]:

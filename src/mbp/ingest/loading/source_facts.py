@@ -23,6 +23,11 @@ from mbp.runs.preflight import SAMPLE, raw_origin
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
 
+COMMITTED = "__source_ts_ms"
+NEVER_LOADED = "no mapping of what was loaded has it"
+NO_ROW = "the source had no row of it when its capture began, and none came since"
+NO_CHANGE = "the log has only rows of the first snapshot: no change was streamed yet"
+
 
 def dataset_tables(root: Path) -> dict[str, str]:
     """Dataset -> the table of its change log.
@@ -50,10 +55,6 @@ def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
             fix="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
         )
     return with_first_day(root, warehouse, read_facts(warehouse, dataset_tables(root)))
-
-
-COMMITTED = "__source_ts_ms"
-NEVER_LOADED = "no mapping of what was loaded has it"
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,6 @@ def _origins(warehouse: Warehouse, dataset: str, table: str) -> set[str | None]:
 
 
 NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})
-
-
-NO_ROW = "the source had no row of it when its capture began, and none came since"
-NO_CHANGE = "the log has only rows of the first snapshot: no change was streamed yet"
 
 
 def with_first_day(root: Path, warehouse: Warehouse, facts: SourceFacts) -> SourceFacts:

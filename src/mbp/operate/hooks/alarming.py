@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.alarm_limits import FILE, Limits
-from mbp.contracts.hook_policy import HOOKS, digest
+from mbp.contracts.hook_policy import HOOKS
+from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.moments import is_future

@@ -9,7 +9,7 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 
@@ -17,7 +17,7 @@ from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import HookPolicy, demand_whole, load_hooks
 from mbp.contracts.kpi_targets import markdown, on_target
-from mbp.contracts.sheet import DASHBOARDS, WHOLE, Kpi
+from mbp.contracts.sheet import WHOLE, Dashboard, Kpi
 from mbp.core import yaml_io
 from mbp.core.files import stale, write_stale
 from mbp.core.templates import templates
@@ -83,7 +83,7 @@ def dashboards(policy: HookPolicy) -> dict[str, dict[str, Any]]:
             lag=CDC_LAG,
             steps=threshold_steps,
         )
-        for name in DASHBOARDS
+        for name in get_args(Dashboard)
     }
 
 

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from mbp.contracts.hook_policy import Hook, HookPolicy, digest
+from mbp.contracts.hook_policy import Hook, HookPolicy
 from mbp.contracts.sheet import WHOLE
+from mbp.core.canonical_json import digest
 from mbp.core.moments import is_future, objection
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
-from mbp.contracts.hook_policy import digest, load_hooks
+from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.sheet import Kpi, Sheet
 from mbp.contracts.waiver import WaivedRules, no_waivers
+from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.settings import load_settings

@@ -1,4 +1,4 @@
-"""An answer as a table, CSV or JSON."""
+"""An answer as a table, CSV, JSON or Markdown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from mbp.core.markdown import inline
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.operate.semantic.query import Answer
 
@@ -16,7 +17,7 @@ MIDNIGHT = time()
 
 
 def written(answer: Answer, form: str) -> str:
-    """The answer as text, csv or json, ending in a newline."""
+    """The answer as text, csv, json or markdown, ending in a newline."""
     return _WRITERS[form](answer)
 
 
@@ -49,6 +50,16 @@ def _table(answer: Answer) -> str:
     return (
         "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, cells)]) + "\n"
     )
+
+
+def _markdown(answer: Answer) -> str:
+    heads = [inline(_heading(answer, name)) for name in answer.columns]
+    rows = [
+        heads,
+        ["---"] * len(heads),
+        *([inline(cell) for cell in row] for row in _cells(answer)),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _csv(answer: Answer) -> str:
@@ -99,4 +110,9 @@ def _exact(value: Any) -> Any:
     return value
 
 
-_WRITERS: dict[str, Callable[[Answer], str]] = {"text": _table, "csv": _csv, "json": _json}
+_WRITERS: dict[str, Callable[[Answer], str]] = {
+    "text": _table,
+    "csv": _csv,
+    "json": _json,
+    "markdown": _markdown,
+}

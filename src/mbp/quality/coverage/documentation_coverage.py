@@ -25,6 +25,8 @@ from mbp.runs.dbt_process import target_path
 
 RUN_RESULTS = "run_results.json"
 BUILDING = ("build", "run", "seed", "snapshot")
+FORMAT_VERSION = 1
+SHOWN_AT_MOST = 30
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,6 @@ def judge(
     if compare is not None:
         objections += worse_than(report, compare)
     return CoverageJudgement(report, threshold, tuple(objections))
-
-
-FORMAT_VERSION = 1
-SHOWN_AT_MOST = 30
 
 
 def as_text(report: CoverageReport) -> str:

@@ -17,7 +17,7 @@ import psycopg2
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.masking import plain_row
-from mbp.core.reporting import Finding, Severity, Suite
+from mbp.core.reporting import Finding, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
@@ -248,30 +248,22 @@ def suite(results: Sequence[RuleResult], demanded: Collection[str]) -> Suite:
     """
     findings = []
     for result in results:
-        if result.caught or result.verdict == Verdict.ERROR:
-            rows = "" if result.failing_rows is None else f" {result.failing_rows} rows"
-            message = f"{SPELLED[result.engine]}: {spelled(result.verdict)}{rows} {result.reason}".rstrip()
-            severity: Severity = "warning" if result.verdict == Verdict.WARN else "error"
-            sample = "; ".join(result.sample)
-            findings.append(
-                Finding(
-                    result.rule_id,
-                    message,
-                    subject=f"{result.rule_id} {result.engine}",
-                    severity=severity,
-                    evidence=sample,
-                )
+        unmeasured = result.verdict == Verdict.NOT_MEASURED
+        if not (result.caught or unmeasured or result.verdict == Verdict.ERROR):
+            continue
+        counted = "" if result.failing_rows is None else f" {result.failing_rows} rows"
+        why = f": {result.reason}" if unmeasured else f"{counted} {result.reason}".rstrip()
+        light = unmeasured and result.rule_id not in demanded
+        findings.append(
+            Finding(
+                result.rule_id,
+                f"{SPELLED[result.engine]}: {spelled(result.verdict)}{why}",
+                subject=f"{result.rule_id} {result.engine}",
+                severity="warning" if light or result.verdict == Verdict.WARN else "error",
+                evidence="; ".join(result.sample),
+                not_measured=unmeasured,
             )
-        elif result.verdict == Verdict.NOT_MEASURED:
-            findings.append(
-                Finding(
-                    result.rule_id,
-                    f"{SPELLED[result.engine]}: {spelled(result.verdict)}: {result.reason}",
-                    subject=f"{result.rule_id} {result.engine}",
-                    severity="error" if result.rule_id in demanded else "warning",
-                    not_measured=True,
-                )
-            )
+        )
     findings += [
         Finding("engines_disagree", disagreement) for disagreement in disagreements(results)
     ]

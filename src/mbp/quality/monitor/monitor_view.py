@@ -28,6 +28,7 @@ Row = Mapping[str, Any]
 NOTHING = "nothing was recorded: there is no history"
 RECORD = "run `mbp quality record` after a run"
 UNMEASURED = "rule not measured"
+JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
 
 
 def suite(monitor: Monitor) -> Suite:
@@ -207,9 +208,6 @@ def moment_text(moment: datetime | None) -> str:
 def _rows(warehouse: Warehouse, sql: str, params: Sequence[Any] | None = None) -> list[Row]:
     columns, rows = warehouse.query(sql, params)
     return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-JUDGED = (Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
 
 
 def rule_status(

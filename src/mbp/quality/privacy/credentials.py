@@ -72,6 +72,7 @@ CODE = re.compile(
 WORD_AND_NUMBER = re.compile(r"[a-z]+(?:[_.-][a-z]+)*[_.-]?\d{0,2}|\d+|[\d.:-]+")
 SHORTEST, FEW = 8, 5
 CLASSES = (str.isdigit, str.islower, str.isupper)
+PLACES = {"<edge>": r"(?<![A-Za-z0-9])", "<end>": r"(?![A-Za-z0-9])"}
 
 
 def access_token(page: Page) -> Iterator[Hit]:
@@ -202,9 +203,6 @@ def pix_key(page: Page) -> Iterator[Hit]:
         value = page.text[matched.end() : end]
         if value and "\n" not in value:
             yield Hit(matched.end(), end, "pix_key", "PIX payment code", value)
-
-
-PLACES = {"<edge>": r"(?<![A-Za-z0-9])", "<end>": r"(?![A-Za-z0-9])"}
 
 
 @dataclass(frozen=True)

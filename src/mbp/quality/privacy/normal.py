@@ -33,10 +33,6 @@ QUERY_VALUE = re.compile(r"(?<=[?&])[\w.%-]+=[^\s&\"'<>+]*\+[^\s&\"'<>]*")
 SINGLE_ESCAPES = {"n": " ", "r": " ", "t": " ", "/": "/", '"': '"'}
 # An address can be percent-encoded twice inside a JSON escape; more layers than that are not read.
 ROUNDS = 3
-# Quoted-printable (RFC 2045) is read beside the text and not in place of it: `cpf=39` is mostly an assignment.
-# The signs are those that mail programs encode: `=`, `@`, letters with accents, spaces at the end, and soft line ends.
-QUOTED_SIGNS = re.compile(r"=(?:[0-9A-F]{2}=[0-9A-F]{2}|3D|40|2[0-9A-F]|5F|[ \t]{0,3}\r?\n)")
-QUOTED = re.compile(r"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})*|[ \t]{0,3}\r?\n)")
 # Signs used as a dot, a slash or a comma between the groups of a number.
 LIKE_SIGNS = str.maketrans(
     {**dict.fromkeys("\u00b7\u2022\u2027\u2219\u22c5\u30fb\u3002\u06d4", "."),
@@ -45,6 +41,23 @@ LIKE_SIGNS = str.maketrans(
 )  # fmt: skip
 # Invisible although Unicode counts them as letters or marks: fillers, joiners, the boxes of emoji digits.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u20e3\u3164\uffa0")
+# A token of twelve characters hides nine: the shortest address of a host or a mailbox.
+BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
+# Lines of one length, as MIME and PEM wrap them.
+WRAPPED = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,100}\r?\n[ \t]*)+[A-Za-z0-9+/]{2,100}={0,2}"
+)
+HEXADECIMAL = re.compile(
+    r"[0-9a-fA-F]{2}(?:(?<![0-9A-Za-z]..)|(?<=[0\\][xX]..))"
+    r"(?:(?:[0-9a-fA-F]{2}){8,}|(?:(?: {1,2}|[:,-])[0-9a-fA-F]{2}){8,})(?![0-9A-Za-z])"
+)
+NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
+SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
+WORDS = re.compile(r"[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
+URL_SAFE = str.maketrans("-_", "+/")
+LINE = re.compile(r"\S+")
+LARGEST_INSIDE = 16 * 1024 * 1024
+PRINTABLE = 0.95
 
 
 @dataclass(frozen=True)
@@ -85,22 +98,12 @@ def views(text: str) -> list[View]:
     return made
 
 
-def quoted_printable(text: str) -> View | None:
-    """The text as quoted-printable means it; None when it is not in that form."""
-    return _plainer(text, QUOTED, _quoted) if QUOTED_SIGNS.search(text) else None
-
-
 def query_string(text: str) -> View | None:
     """The text with each `+` in the value of a query string as the space that it is there; None without one.
 
     It is read beside the text: `phone=+55...` is often written by hand (application/x-www-form-urlencoded).
     """
     return _plainer(text, QUERY_VALUE, lambda matched: matched[0].replace("+", " "))
-
-
-def _quoted(matched: re.Match[str]) -> str:
-    hexadecimal = matched[0].replace("=", "")
-    return "" if hexadecimal.isspace() else bytes.fromhex(hexadecimal).decode("utf-8", "replace")
 
 
 def _plainer(
@@ -185,25 +188,6 @@ def plain_character(character: str) -> str:
         return character  # an accent stays: names and addresses have them
     plain = unicodedata.normalize("NFKC", character)
     return plain if plain.isascii() else character
-
-
-# A token of twelve characters hides nine: the shortest address of a host or a mailbox.
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
-# Lines of one length, as MIME and PEM wrap them.
-WRAPPED = re.compile(
-    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,100}\r?\n[ \t]*)+[A-Za-z0-9+/]{2,100}={0,2}"
-)
-HEXADECIMAL = re.compile(
-    r"[0-9a-fA-F]{2}(?:(?<![0-9A-Za-z]..)|(?<=[0\\][xX]..))"
-    r"(?:(?:[0-9a-fA-F]{2}){8,}|(?:(?: {1,2}|[:,-])[0-9a-fA-F]{2}){8,})(?![0-9A-Za-z])"
-)
-NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
-SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
-WORDS = re.compile(r"[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
-URL_SAFE = str.maketrans("-_", "+/")
-LINE = re.compile(r"\S+")
-LARGEST_INSIDE = 16 * 1024 * 1024
-PRINTABLE = 0.95
 
 
 @dataclass(frozen=True)

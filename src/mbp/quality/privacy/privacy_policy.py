@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.contracts.exceptions import (
     LIST,
@@ -18,10 +16,9 @@ from mbp.contracts.exceptions import (
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
-from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import load_policy as load_quality_policy
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
 POLICY = "contracts/a108/privacy.yaml"
@@ -148,7 +145,7 @@ def load_policy(root: Path) -> PrivacyPolicy:
     refuse_old_keys(document, name, {"allowances": LIST})
     for source in document.get("sources", ()):
         refuse_old_keys(source, name, {"optional": f"an exception {SOURCE_MISSING!r} under {LIST}"})
-    value = check(document, Draft201909Validator(SCHEMA), name)
+    value = check(document, SCHEMA, name)
     exceptions = _exceptions(document[LIST], name, load_quality_policy(root).owners)
     seen: set[str] = set()
     sources = []
@@ -188,30 +185,20 @@ def load_policy(root: Path) -> PrivacyPolicy:
 
 
 def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | None) -> None:
-    needed = {"files": "paths", "table": "table"}.get(entry["kind"])
+    kind, name = entry["kind"], entry["id"]
+    needed = {"files": "paths", "table": "table"}.get(kind)
+    problems = []
     if needed and needed not in entry:
-        raise MbpError(
-            f"a source of kind {entry['kind']} needs {needed!r}",
-            path=path,
-            line=line,
-            fix="add the key",
-        )
-    for key in ("paths", "table"):
-        if key in entry and key != needed:
-            raise MbpError(
-                f"a source of kind {entry['kind']} has no {key!r}",
-                path=path,
-                line=line,
-                fix=f"remove it, or {did_you_mean(entry['kind'], SOURCE_KINDS)}",
-            )
-    if entry["id"] in seen:
-        raise MbpError(
-            f"the source {entry['id']!r} appears twice",
-            path=path,
-            line=line,
-            fix="keep one of the two",
-        )
-    seen.add(entry["id"])
+        problems.append((f"a source of kind {kind} needs {needed!r}", "add the key"))
+    for key in {"paths", "table"} & entry.keys() - {needed}:
+        fix = f"remove it, or {did_you_mean(kind, SOURCE_KINDS)}"
+        problems.append((f"a source of kind {kind} has no {key!r}", fix))
+    if name in seen:
+        problems.append((f"the source {name!r} appears twice", "keep one of the two"))
+    if problems:
+        what, fix = min(problems)
+        raise MbpError(what, path=path, line=line, fix=fix)
+    seen.add(name)
 
 
 def _exceptions(nodes: Any, path: str, owners: Collection[str]) -> tuple[AllowedException, ...]:

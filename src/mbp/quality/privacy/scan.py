@@ -1,6 +1,6 @@
 """The scanner: text, files and members of an archive, in memory. What it finds is reported without its value.
 
-Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, quoted-printable,
+Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding,
 JSON and Python escapes, HTML entities, base64 and hexadecimal, two levels deep. Not covered: look-alike letters.
 """
 
@@ -16,7 +16,7 @@ from mbp.core.masking import mask
 from mbp.core.reporting import Finding
 from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
-from mbp.quality.privacy.normal import View, query_string, quoted_printable, tokens, views
+from mbp.quality.privacy.normal import View, query_string, tokens, views
 from mbp.quality.privacy.privacy_policy import KINDS, UNREAD, PrivacyPolicy
 from mbp.quality.privacy.scanned_parts import Unread
 from mbp.quality.privacy.text_around import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
@@ -200,7 +200,7 @@ def scan_members(
 def _every_hit(
     text: str, place: str, policy: PrivacyPolicy, table: Table | None, depth: int = ENCODINGS
 ) -> Iterator[Hit]:
-    """Hits of the text, of its quoted-printable reading, and of the tokens that encode other text."""
+    """Hits of the text, of the values of its query strings, and of the tokens that encode other text."""
     layers = views(text)
     plain = layers[-1].text if layers else text
     if table is None and place.endswith((".csv", ".tsv")):
@@ -213,13 +213,10 @@ def _every_hit(
         apart = isinstance(table, CsvTable) and table.cell(hit.start) != table.cell(hit.end - 1)
         if not (apart and hit.kind in NUMBER_KINDS):
             yield _back(hit, layers)
-    for reading in (quoted_printable, query_string) if depth else ():
-        other = reading(plain)
-        if other:
-            # Quoted-printable leaves the cells of a table where they are.
-            name = place if reading is quoted_printable else ""
-            for hit in _every_hit(other.text, name, policy, None, depth - 1):
-                yield _back(hit, [*layers, other])
+    other = query_string(plain) if depth else None
+    if other:
+        for hit in _every_hit(other.text, "", policy, None, depth - 1):
+            yield _back(hit, [*layers, other])
     for token in tokens(plain) if depth else ():
         # The text before it says what it is: `Authorization: Basic`, `cpf=`.
         before = page.before(token.start, BEFORE_CHARACTERS)

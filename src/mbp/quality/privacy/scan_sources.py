@@ -29,6 +29,7 @@ from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.relations import READERS, place
 
 WAREHOUSE_KINDS = ("table", "datasets", "published")
+DIGEST = "^[0-9a-f]{64}$"
 
 
 @dataclass
@@ -159,9 +160,6 @@ def files_below(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.is_file() or file.is_symlink())
     return [path] if path.exists() else []
-
-
-DIGEST = "^[0-9a-f]{64}$"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,16 @@ LARGEST_BYTES = 256 * 1024 * 1024
 MOST_PARTS = 100_000
 DEEPEST = 3
 ROWS_PER_PART = 20_000
+PARQUET = b"PAR1"
+DUCKDB_AT, DUCKDB = 8, b"DUCK"
+LARGEST_TEXT = 4096  # of a blob that is shown as text too
+# Opened without the network, without extensions and without other files.
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "threads": "1",
+}
 
 
 @dataclass(frozen=True)
@@ -107,17 +117,7 @@ def _one_line(cell: str) -> str:
     return cell.replace("\r", " ").replace("\n", " ")
 
 
-PARQUET = b"PAR1"
-DUCKDB_AT, DUCKDB = 8, b"DUCK"
-LARGEST_TEXT = 4096  # of a blob that is shown as text too
 Piece = ScannedPart | tuple[str, bytes]
-# Opened without the network, without extensions and without other files.
-CLOSED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "threads": "1",
-}
 
 
 def table_reader(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Piece]] | None:

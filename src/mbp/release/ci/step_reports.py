@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.core.errors import MbpError
+from mbp.core.schema_check import violations
 from mbp.runs.artifacts import wrong_shape
 
 FOLDER = "target/ci"
@@ -230,7 +229,7 @@ def _refuse_constant(name: str) -> float:
 def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
     if isinstance(document, Unseen):
         return document
-    if not Draft201909Validator(schema).is_valid(document):
+    if violations(document, schema):
         return Unseen(f"{name} is not of the expected form")
     return document
 

@@ -13,12 +13,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from jsonschema import Draft201909Validator
 from markdown_it import MarkdownIt
 
-from mbp.contracts.policy import TEXT, closed
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import SchemaViolation, as_json, check, violations
+from mbp.core.schema_check import TEXT, SchemaViolation, check, closed, violations
 from mbp.core.yaml_io import line_of, load, loads, plain, read
 
 POLICY = "contracts/a110/documents.yaml"
@@ -52,10 +50,10 @@ _RUNBOOK = {
     "alarms": _list(NAME),
 }
 _PLAN = {**_COMMON, "id": NAME, "status": DECISION_STATES}
-VALIDATORS: Mapping[Kind, Draft201909Validator] = {
-    "adr": Draft201909Validator(closed(_ADR, optional=("supersedes", "superseded_by"))),
-    "runbook": Draft201909Validator(closed(_RUNBOOK, optional=("alarms",))),
-    "plan": Draft201909Validator(closed(_PLAN, optional=("watchers",))),
+SCHEMAS: Mapping[Kind, dict[str, Any]] = {
+    "adr": closed(_ADR, optional=("supersedes", "superseded_by")),
+    "runbook": closed(_RUNBOOK, optional=("alarms",)),
+    "plan": closed(_PLAN, optional=("watchers",)),
 }
 POLICY_SCHEMA = closed(
     {
@@ -73,7 +71,7 @@ def load_document_policy(root: Path) -> Mapping[str, Any]:
         MbpError: missing, or not of its schema.
     """
     document = load(root / POLICY, shown_as=POLICY)
-    policy: Mapping[str, Any] = check(document, Draft201909Validator(POLICY_SCHEMA), POLICY)
+    policy: Mapping[str, Any] = check(document, POLICY_SCHEMA, POLICY)
     return policy
 
 
@@ -187,8 +185,8 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
     except MbpError as error:
         problem = error
     else:
-        values = as_json(plain(front))
-        form = tuple(violations(front, VALIDATORS[kind]))
+        values = plain(front)
+        form = tuple(violations(front, SCHEMAS[kind]))
     body = read_body("\n".join(text.split("\n")[skipped:]), skipped)
     return Document(kind, shown_as, front, values, problem, form, body, digest)
 

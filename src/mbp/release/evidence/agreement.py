@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +14,6 @@ from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import as_json
 from mbp.core.verdict import NO_GO, RELEASING, Verdict, gate_verdict
 from mbp.release.evidence.container import safe_name
 from mbp.release.evidence.demanded import (
@@ -35,18 +33,6 @@ from mbp.runs.envelope import KEYS, VERSION
 MEASUREMENTS = "target/evidence"
 # What a measurement of `mbp.runs.envelope` has in every version; a bill of materials in the same folder has not.
 MEASUREMENT_KEYS = {"verdict", "content", "summary"}
-
-
-@dataclass
-class Statements:
-    """Sign-offs and approvals.
-
-    Attributes:
-        outcomes: what each came to.
-    """
-
-    outcomes: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
 
 
 def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Finding]:
@@ -74,7 +60,7 @@ def evidence_agrees(
     """What a passed check rests on is in the pack, and of the source that was judged."""
     definition = str(groups["definition"])
     demanded = read_definition(members.get(definition, b""), definition)
-    if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
+    if demanded is None or digest(demanded) != report["definition_sha256"]:
         yield Finding("definition", "is not the definition that the gate was judged by", definition)
         return
     yield from report_answers(report, demanded)
@@ -175,25 +161,44 @@ def signed_statements(
     definition: Mapping[str, Any],
     signers: AllowedSigners,
     moment: datetime,
-) -> Statements:
+    outcomes: dict[str, str],
+) -> Iterator[Finding]:
     """Every sign-off and every approval of a waiver that counted, verified again at the time of the decision.
 
     Args:
         folder: with the pack's contracts/ in it.
+        outcomes: gets what each came to.
     """
-    statements = Statements()
-    _sign_offs(folder, report, signers, moment, statements)
+    yield from _sign_offs(folder, report, signers, moment, outcomes)
     checks = checks_of(definition)
-    verified: dict[str, Waiver | None] = {}
+    waived: dict[str, list[Mapping[str, Any]]] = {}
     for result in report["results"]:
         if result["verdict"] == Verdict.WAIVED:
             for name in dict.fromkeys(str(result["waiver"]).split("+")):
-                if name not in verified:
-                    verified[name] = _waiver(folder, name, signers, moment, statements)
-                _stands_in(
-                    name, verified[name], result, checks.get(str(result["id"])), moment, statements
-                )
-    return statements
+                waived.setdefault(name, []).append(result)
+    for name, results in waived.items():
+        place = f"{WAIVERS}/{name}{SUFFIX}"
+        path = folder / place
+        waiver = read_waiver(path, folder) if safe_name(place) and path.is_file() else None
+        if isinstance(waiver, Waiver):
+            approvals, content = waiver.signatures(folder), waiver.signed_content
+            signed = read_statements(
+                approvals, "waiver-approval", content, APPROVERS, signers, moment
+            )
+            for role, signature in signed.items():
+                outcomes[f"waiver {name} {role}"] = signature.reason or "good"
+                if not signature.valid:
+                    yield Finding("waiver", f"{role}: {signature.reason}", place)
+        for result in results:
+            about = f"waives {result['id']}, and"
+            if not isinstance(waiver, Waiver):
+                yield Finding("waiver", f"{about} cannot be read", place)
+                continue
+            if not waiver.in_force(moment):
+                message = f"{about} was not in force when the gate was judged"
+                yield Finding("waiver", message, place)
+            for reason in waiver_stands_in(waiver, result, checks.get(str(result["id"]))):
+                yield Finding("waiver", f"{about} {reason}", place)
 
 
 def _sign_offs(
@@ -201,79 +206,33 @@ def _sign_offs(
     report: Mapping[str, Any],
     signers: AllowedSigners,
     moment: datetime,
-    statements: Statements,
-) -> None:
+    outcomes: dict[str, str],
+) -> Iterator[Finding]:
     place = f"{FOLDER}/{report['gate']}"
-    counted = {
-        Path(path).stem: result["id"]
-        for result in report["results"]
-        if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
-        for path in result["evidence"]
-        if path.startswith(f"{place}/")
-    }
     passed = [
         result
         for result in report["results"]
         if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
     ]
+    counted = {
+        Path(path).stem: result["id"]
+        for result in passed
+        for path in result["evidence"]
+        if path.startswith(f"{place}/")
+    }
     if len(counted) != len(passed):
         message = "a sign-off that counted does not name its statement"
-        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
+        yield Finding("sign_off", message, report_path(report["gate"]))
     if report["verdict"] != NO_GO and not counted:
         message = f"it is a {report['verdict']}, and no role signed off"
-        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
+        yield Finding("sign_off", message, report_path(report["gate"]))
     if not counted:
         return
     subject = Subject.of(report["gate"], sign_off_subject(report))
     roles = list(counted)
     signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
     for role, signature in signed.items():
-        statements.outcomes[f"sign-off {role}"] = "good" if signature.valid else signature.reason
+        outcomes[f"sign-off {role}"] = signature.reason or "good"
         if not signature.valid:
             message = f"counted in {counted[role]}, and is void: {signature.reason}"
-            statements.findings.append(Finding("sign_off", message, f"{place}/{role}.json"))
-
-
-def _waiver(
-    folder: Path, name: str, signers: AllowedSigners, moment: datetime, statements: Statements
-) -> Waiver | None:
-    """A waiver, its approvals verified once; None when it cannot be read."""
-    place = f"{WAIVERS}/{name}{SUFFIX}"
-    path = folder / place
-    waiver = read_waiver(path, folder) if safe_name(place) and path.is_file() else None
-    if not isinstance(waiver, Waiver):
-        return None
-    signed = read_statements(
-        waiver.signatures(folder),
-        "waiver-approval",
-        waiver.signed_content,
-        APPROVERS,
-        signers,
-        moment,
-    )
-    for role, signature in signed.items():
-        statements.outcomes[f"waiver {name} {role}"] = (
-            "good" if signature.valid else signature.reason
-        )
-        if not signature.valid:
-            statements.findings.append(Finding("waiver", f"{role}: {signature.reason}", place))
-    return waiver
-
-
-def _stands_in(
-    name: str,
-    waiver: Waiver | None,
-    result: Mapping[str, Any],
-    check: Mapping[str, Any] | None,
-    moment: datetime,
-    statements: Statements,
-) -> None:
-    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"waives {result['id']}, and"
-    if waiver is None:
-        statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
-        return
-    if not waiver.in_force(moment):
-        message = f"{about} was not in force when the gate was judged"
-        statements.findings.append(Finding("waiver", message, place))
-    for reason in waiver_stands_in(waiver, result, check):
-        statements.findings.append(Finding("waiver", f"{about} {reason}", place))
+            yield Finding("sign_off", message, f"{place}/{role}.json")

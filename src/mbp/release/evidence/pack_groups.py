@@ -6,12 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.drafting.profile_files import own_or_default
-from mbp.contracts.policy import TEXT, closed
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.yaml_io import line_of, load
 from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP
 
@@ -58,7 +55,7 @@ def load_groups(root: Path, makers: Collection[str]) -> list[dict[str, Any]]:
     file = own_or_default(root, FILE, "evidence_pack.yaml")
     document = load(file, shown_as=FILE)
     groups: dict[str, dict[str, Any]] = {}
-    for index, entry in enumerate(check(document, Draft201909Validator(SCHEMA), FILE)["groups"]):
+    for index, entry in enumerate(check(document, SCHEMA, FILE)["groups"]):
         name, line = entry["id"], line_of(document["groups"], index)
         if name in groups:
             what = f"group {name!r} appears twice"

@@ -66,6 +66,10 @@ class Verification:
         """Whether nothing was found, and there was something to check."""
         return not self.findings and self.members > 0
 
+    def find(self, code: str, message: str, place: str) -> None:
+        """Adds a finding."""
+        self.findings.append(Finding(code, message, place))
+
 
 def verify(
     path: Path, *, allowed_signers: Path | None = None, allow_unsigned: bool = False
@@ -90,10 +94,8 @@ def verify(
     if report is None or groups is None:
         return verification
     verification.findings += agreement.report_holds_together(report, opened.manifest.gate)
-    verification.verdict, verification.commit = (
-        str(report.get("verdict")),
-        str(report.get("commit")),
-    )
+    verification.verdict = str(report.get("verdict"))
+    verification.commit = str(report.get("commit"))
     verification.decided_at = str(report.get("decided_at"))
     _check_statement(opened.manifest, report, groups, envelope, verification)
     with TemporaryDirectory(prefix="mbp-evidence-") as name:
@@ -131,13 +133,13 @@ def _check_words(
         definition = read_definition(opened.members.get(path, b""), path)
         if definition is None:
             return  # reported already: it is not the one that the gate was judged by
-        statements = agreement.signed_statements(folder, report, definition, signers, moment)
+        outcomes = verification.signatures
+        verification.findings += agreement.signed_statements(
+            folder, report, definition, signers, moment, outcomes
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the report cannot be followed ({type(error).__name__}: {error})"
-        verification.findings.append(Finding("report", message, report_path(verification.gate)))
-        return
-    verification.signatures = statements.outcomes
-    verification.findings += statements.findings
+        verification.find("report", message, report_path(verification.gate))
 
 
 def unpack(opened: Opened, folder: Path) -> None:
@@ -158,7 +160,7 @@ def _json(opened: Opened, name: str, verification: Verification) -> Any:
         if not isinstance(document, dict):
             raise ValueError("it is not an object")
     except (ValueError, RecursionError) as error:
-        verification.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
+        verification.find("unreadable", f"cannot be read: {error}", name)
         return None
     return document
 
@@ -169,7 +171,7 @@ def _envelope(opened: Opened, verification: Verification) -> DsseEnvelope | None
     try:
         return read_envelope(content)
     except ValueError as error:
-        verification.findings.append(Finding("changed_member", str(error), STATEMENT))
+        verification.find("changed_member", str(error), STATEMENT)
         return None
 
 
@@ -189,15 +191,13 @@ def _check_statement(
         wanted = payload(manifest, report, str(groups["definition"]), inputs)
     except (KeyError, TypeError, ValueError, MbpError) as error:
         message = f"no statement follows from the members ({type(error).__name__}: {error})"
-        verification.findings.append(Finding("statement", message, STATEMENT))
+        verification.find("statement", message, STATEMENT)
         return
     if envelope is not None and envelope.payload != wanted:
         message = (
             ", ".join(differing_parts(envelope.payload, wanted)) or "the same, in another form"
         )
-        verification.findings.append(
-            Finding("statement", f"states other than its members give: {message}", STATEMENT)
-        )
+        verification.find("statement", f"states other than its members give: {message}", STATEMENT)
 
 
 def _signers(folder: Path, given: Path | None, verification: Verification) -> AllowedSigners | None:
@@ -210,7 +210,7 @@ def _signers(folder: Path, given: Path | None, verification: Verification) -> Al
         try:
             return AllowedSigners.load(folder)
         except MbpError as error:
-            verification.findings.append(Finding("signers", error.what, SIGNERS))
+            verification.find("signers", error.what, SIGNERS)
             return None
     if not given.is_file():
         raise MbpError("no such file", path=given, fix="name a file in the form of allowed_signers")
@@ -230,7 +230,7 @@ def _check_signatures(
         if allow_unsigned:
             verification.remarks.append(message)
         else:
-            verification.findings.append(Finding("not_signed", message, STATEMENT))
+            verification.find("not_signed", message, STATEMENT)
     keys: set[str] = set()
     for signature in envelope.signatures:
         # Nothing signs the list of signatures: anyone who has the file can repeat one.
@@ -248,6 +248,6 @@ def _check_signatures(
             if good.fingerprint != signature.keyid:
                 raise SignatureRefused(f"keyid says {signature.keyid}, the key is another")
         except SignatureRefused as error:
-            verification.findings.append(Finding("signature", error.reason, STATEMENT))
+            verification.find("signature", error.reason, STATEMENT)
             continue
         verification.signed_by.append(good.fingerprint)

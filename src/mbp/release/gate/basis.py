@@ -1,11 +1,12 @@
-"""What a verdict rests on, in one line: data, engine and measured rules."""
+"""What a verdict rests on: data, engine and measured rules; and the rules that tell a release from a rehearsal."""
 
 from __future__ import annotations
 
-from mbp.contracts.gates import Gate
+from mbp.contracts.gates import CheckDefinition, Gate
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
-from mbp.release.gate.context import Context
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.judgement import RuleJudgement, passed, rule
 from mbp.warehouse.connection import engine_of
 
 ENGINES = {"duckdb": "DuckDB", "postgres": "PostgreSQL", "spark": "Spark"}
@@ -41,3 +42,24 @@ def _measured_rules(context: Context, gate: Gate) -> str:
         measured = sum(verdict not in unmeasured for verdict in verdicts)
         return f"{measured} of {len(verdicts)} error rules measured"
     return "no check of error rules"
+
+
+@rule("data")
+def production_data(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The data came by loads or change data capture; it is not the committed sample."""
+    if check.source["data"] != "production":
+        raise MbpError(f"no data {check.source['data']!r}", fix="write data: production")
+    origin = context.origin
+    if not origin.sample and not origin.sources:
+        raise NotMeasuredError("the warehouse recorded neither a load nor change data capture")
+    return passed(not origin.sample, origin.sentence)
+
+
+@rule("engine")
+def production_engine(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The warehouse is of the engine that production has."""
+    wanted = check.source["engine"]
+    if wanted not in ENGINES:
+        raise MbpError(f"no engine {wanted!r}", fix=f"write one of {', '.join(ENGINES)}")
+    name = engine_name(context)
+    return passed(name == ENGINES[wanted], f"{name}; production is {ENGINES[wanted]}", name)

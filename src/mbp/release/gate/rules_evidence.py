@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import Exercise, load_exercises
 from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import demand_whole
@@ -16,7 +17,7 @@ from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.gate.judgement import BOUND, RuleJudgement, listed, passed, rule
 from mbp.runs import exercise_report as exercises
 from mbp.runs.derivation import UnmeasuredError
-from mbp.runs.derive_runs import has_passed, lacks_source
+from mbp.runs.derive_runs import has_passed, lacks_source, of_proof
 from mbp.runs.derive_scans import log_findings
 from mbp.runs.envelope import Evidence
 from mbp.warehouse.connection import engine_of
@@ -208,3 +209,34 @@ def _details(evidence: Evidence) -> Any:
             path=evidence.path,
             fix="measure again: the command writes it again",
         ) from error
+
+
+@rule("evidence", optional=BOUND)
+def rules_proved(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """Every rule of the contracts caught its planted fault, on the engine of this target."""
+    evidence = context.evidence(check.source)
+    # The verdict of the file follows from its content: `mbp.runs.envelope.read` refuses another one.
+    content = evidence.content
+    try:
+        wrong = [] if evidence.verdict == "not_measured" else of_proof(content, lambda _: None)
+        engine = str(content["engine"])
+        proved = sum(rule["proved"] is True for rule in content["rules"])
+        severities = {str(rule["rule_id"]): str(rule["severity"]) for rule in content["rules"]}
+    except (KeyError, TypeError) as error:
+        raise MbpError(
+            f"does not say which rules were proved ({type(error).__name__}: {error})",
+            path=evidence.path,
+            fix="measure again: the command writes it again",
+        ) from error
+    wanted = {rule.id: rule.severity for rule in all_rules(load_contracts(context.root))}
+    missing = sorted(name for name in wanted if severities.get(name) != wanted[name])
+    if evidence.verdict == "not_measured" or missing:
+        first = f", among them {missing[0]}" if missing else ""
+        raise NotMeasuredError(
+            f"{len(missing) or 'some'} of {len(wanted)} rules were not proved{first}",
+            path=evidence.path,
+        )
+    if engine != (needed := engine_of(context.root, context.target)):
+        raise NotMeasuredError(f"proved on {engine}, not on {needed}", path=evidence.path)
+    total = f"{len(wanted)} rules, each caught its fault on {engine}"
+    return listed(wrong, total, f"{proved} of {len(wanted)}")

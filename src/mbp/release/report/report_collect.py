@@ -203,10 +203,10 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
     )
 
 
-def drawn(kpi: Kpi, windows: Sequence[KpiWindow], most: int = DRAWN) -> list[Trend]:
-    """At most `most` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
+def drawn(kpi: Kpi, windows: Sequence[KpiWindow]) -> list[Trend]:
+    """At most `DRAWN` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
     oldest_first = list(windows)[::-1]
-    size = -(-len(oldest_first) // most) or 1
+    size = -(-len(oldest_first) // DRAWN) or 1
     return [
         _worst(kpi, oldest_first[start : start + size])
         for start in range(0, len(oldest_first), size)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts import load_contracts
 from mbp.contracts.exceptions import (
     LIST,
@@ -17,10 +15,10 @@ from mbp.contracts.exceptions import (
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import logged
 from mbp.core.paths import shown
-from mbp.core.schema_check import check
+from mbp.core.schema_check import TEXT, check, closed
 from mbp.core.yaml_io import load
 
 POLICY = "contracts/gates/security.yaml"
@@ -182,7 +180,7 @@ def load_security(root: Path) -> SecurityPolicy:
     document = load(root / POLICY, shown_as=name)
     for section in SECTIONS:
         refuse_old_keys(document.get(section), name, OLD_LISTS)
-    value = check(document, Draft201909Validator(SCHEMA), name)
+    value = check(document, SCHEMA, name)
     owners = load_policy(root).owners
     exceptions = {
         section: read_exceptions(document[section][LIST], name, owners, codes=codes, more=more)

@@ -14,15 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed
 from mbp.core import moments
 from mbp.core.canonical_json import Subject, canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
-from mbp.core.schema_check import violations
+from mbp.core.schema_check import TEXT, closed, violations
 from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, sign, verify_signature
 
 Kind = Literal["waiver-approval", "sign-off"]
@@ -213,7 +210,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
         raise ValueError(f"no canonical JSON ({error})") from error
     if not same:
         raise ValueError("the bytes are not its canonical form (RFC 8785)")
-    for violation in violations(document, Draft201909Validator(SCHEMA)):
+    for violation in violations(document, SCHEMA):
         raise ValueError(violation.what)
     results: dict[str, Any] = document
     return results

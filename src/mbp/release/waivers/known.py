@@ -8,16 +8,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts import all_rules, load_contracts
-from mbp.contracts.exercises import FILE, SCHEMA
+from mbp.contracts.exercises import FILE, ExerciseFile
 from mbp.contracts.gates import load_gate
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.registry_check import check_all, forbidden
+from mbp.core.forms import read_as
 from mbp.core.gate_files import gates
-from mbp.core.schema_check import check
-from mbp.core.yaml_io import load
 from mbp.runs import envelope
 from mbp.runs import exercise_report as exercises
 from mbp.runs.derive_runs import has_passed
@@ -102,9 +99,7 @@ class Waivable:
         Raises:
             MbpError: the file of the exercises is missing or wrong.
         """
-        document = load(self.root / FILE, shown_as=FILE)
-        value = check(document, Draft201909Validator(SCHEMA), FILE)
-        return {exercise["id"] for exercise in value["exercises"]}
+        return {exercise.id for exercise in read_as(ExerciseFile, self.root, FILE)[1].exercises}
 
     @cached_property
     def rehearsed(self) -> Mapping[str, str]:

@@ -13,10 +13,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mbp.contracts.sheet import NAME
 from mbp.contracts.waiver import APPROVERS, FOLDER, KINDS, RISKS, SUFFIX, Waiver, files, read_waiver
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+from mbp.core.forms import NAME
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 from mbp.release.signing.statements import write_statement

@@ -25,7 +25,7 @@ from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
 from mbp.core.errors import MbpError
 
-SETTINGS = settings(LAWS, max_examples=100)
+SETTINGS = settings(LAWS)
 # What rows in JSON cannot show: how a value is stored, and that a reader names a column (it may be absent).
 NOT_IN_JSON = {
     "physical_type_changed",

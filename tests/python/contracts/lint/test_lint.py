@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from lab.simulate.schema import CONTRACTS
 from mbp.cli import main as cli
 from mbp.contracts import load_contracts
-from mbp.contracts.fault_codes import groups, refusal, rules
+from mbp.contracts.fault_codes import groups, rules
 from mbp.contracts.lint import lint
 from mbp.contracts.lint.explain import explanation
 from mbp.contracts.lint.runner import checked_codes, refused_codes
@@ -93,7 +93,7 @@ def test_a_broken_code_has_its_place_and_loading_refuses_what_the_reader_finds(
     assert raised or not [one for one in errors if one.code in refused]
     assert raised or code not in refused
     # Lint prints what loading says.
-    assert raised is None or raised in {str(refusal(one)) for one in errors}
+    assert raised is None or raised in {str(one.as_error) for one in errors}
 
 
 def refusal_of_loading(root: Path) -> str | None:

@@ -216,9 +216,6 @@ COUNTS = st.sampled_from(
     st.lists(st.sampled_from("abA1_-.{}]#& \\"), max_size=4).map("".join),
 )
 @settings(
-    max_examples=250,
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_whatever_lint_accepts_the_engines_read_alike(

@@ -14,10 +14,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mbp.contracts.published_versions import datasets, published
-from mbp.contracts.registry.integrity import problems
 from mbp.contracts.registry.life import enter, stage
 from mbp.contracts.registry.registry_check import check_all
-from mbp.contracts.registry.verify_registry import verify_registry
+from mbp.contracts.registry.verify_registry import problems, verify_registry
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from registry.conftest import DATASETS, TODAY, Registry, column
@@ -41,7 +40,7 @@ def test_publishing_twice_is_publishing_once(registry: Registry) -> None:
     assert one.document["publisher"] == "DATA"
     assert len(str(one.document["commit"])) == 40
     assert one.document["parent"] is None
-    assert problems(registry.root, "mbp_quotes") == []
+    assert list(problems(registry.root, "mbp_quotes")) == []
 
 
 def test_the_same_version_with_other_content_is_refused(registry: Registry) -> None:
@@ -74,13 +73,13 @@ def test_a_changed_file_shows_in_itself_and_in_the_next(registry: Registry) -> N
     document = json.loads(path.read_text())
     document["publisher"] = "SEC"
     path.write_bytes(canonical(document) + b"\n")
-    assert "changed after publishing" in problems(registry.root, "mbp_quotes")[0][1]
+    assert "changed after publishing" in next(problems(registry.root, "mbp_quotes"))[1]
     # Even with a hash made to fit, the next version gives it away.
-    from mbp.contracts.published_versions import digest
+    from mbp.core.canonical_json import digest
 
     document.pop("sha256")
     path.write_bytes(canonical({**document, "sha256": digest(document)}) + b"\n")
-    assert [what for _, what in problems(registry.root, "mbp_quotes")] == [
+    assert [what for _, what in list(problems(registry.root, "mbp_quotes"))] == [
         "its parent 1.0.0 has another hash now"
     ]
 
@@ -94,7 +93,7 @@ def test_a_changed_head_shows_against_the_commit_that_published_it(registry: Reg
     document = json.loads(file_of(registry).read_text())
     document.pop("sha256")
     document["publisher"] = "SEC"
-    from mbp.contracts.published_versions import digest
+    from mbp.core.canonical_json import digest
 
     file_of(registry).write_bytes(canonical({**document, "sha256": digest(document)}) + b"\n")
     assert verify_registry(registry.root)[1] == []
@@ -143,10 +142,10 @@ def test_life_goes_forward_and_keeps_its_promises(registry: Registry) -> None:
     with pytest.raises(MbpError, match="is guaranteed until 2027-06-30"):
         enter(root, "mbp_quotes", "1.0.0", "retired", today=TODAY, by="DATA")
     assert enter(root, "mbp_quotes", "1.0.0", "retired", today=date(2027, 7, 1), by="DATA")
-    assert problems(root, "mbp_quotes") == []
+    assert list(problems(root, "mbp_quotes")) == []
     life = root / "contracts" / "registry" / "mbp_quotes" / "lifecycle.jsonl"
     life.write_text(life.read_text().replace("2027-06-30", "2026-12-01"))
-    assert "line 1 was changed" in problems(root, "mbp_quotes")[0][1]
+    assert "line 1 was changed" in next(problems(root, "mbp_quotes"))[1]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +271,7 @@ def test_pre_releases_follow_each_other_until_their_release(registry: Registry) 
     assert [str(one.version) for one in published(registry.root, "mbp_quotes")] == [
         "1.0.0", "1.1.0-rc.1", "1.1.0-rc.2", "1.1.0",
     ]  # fmt: skip
-    assert problems(registry.root, "mbp_quotes") == []
+    assert list(problems(registry.root, "mbp_quotes")) == []
 
 
 def _describe(document: dict[str, Any], text: str) -> None:
@@ -292,4 +291,4 @@ def test_a_column_of_large_integers_is_published_with_every_digit(registry: Regi
     assert (
         text == b'{"least":-9223372036854775808,"most":9223372036854775807,"safe":9007199254740991}'
     )
-    assert problems(registry.root, "mbp_quotes") == []
+    assert list(problems(registry.root, "mbp_quotes")) == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import LoadReport, load_folder
 from mbp.ingest.loading.csv_file import read_header
+from mbp.ingest.loading.load_sources import LoadReport, load_folder
 from mbp.warehouse import connect
 
 HEADER = "trade,market,at,price,shares,user\n"

@@ -8,7 +8,7 @@ import pytest
 
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import load_folder
+from mbp.ingest.loading.load_sources import load_folder
 from mbp.ingest.loading.mapping_draft import draft
 
 

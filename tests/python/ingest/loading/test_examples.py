@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mbp.ingest.loading import load_folder
+from mbp.ingest.loading.load_sources import load_folder
 from mbp.warehouse import connect
 
 EXAMPLE = re.compile(r"```yaml example=(\w+)\n(.*?)```", re.DOTALL)

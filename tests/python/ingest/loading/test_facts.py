@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mbp.ingest.loading import load_folder, read_facts
-from mbp.ingest.loading.source_facts import SourceFacts, dataset_tables
+from mbp.ingest.loading.load_sources import load_folder
+from mbp.ingest.loading.source_facts import SourceFacts, dataset_tables, read_facts
 from mbp.warehouse import connect
 
 EVENTS_ABSENT = "  abuse_events: no detector\n"

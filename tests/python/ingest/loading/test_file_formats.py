@@ -13,7 +13,7 @@ import pytest
 
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import LoadReport, load_folder
+from mbp.ingest.loading.load_sources import LoadReport, load_folder
 from mbp.warehouse import connect
 
 ABSENT = {"absent_tables": {"resolutions": "none yet", "abuse_events": "no detector"}}

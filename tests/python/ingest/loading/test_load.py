@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from lab.canonical import canonical_value
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import load_folder, read_facts
-from mbp.ingest.loading.source_facts import dataset_tables
+from mbp.ingest.loading.load_sources import load_folder
+from mbp.ingest.loading.source_facts import dataset_tables, read_facts
 from mbp.warehouse import connect
 
 

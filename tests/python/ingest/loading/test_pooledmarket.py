@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.ingest.loading import load_folder
+from mbp.ingest.loading.load_sources import load_folder
 from mbp.operate.build import BuildRequest, build
 
 

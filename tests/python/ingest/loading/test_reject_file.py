@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import load_folder
+from mbp.ingest.loading.load_sources import load_folder
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from lab.canonical import canonical_value
-from mbp.ingest.loading import load_folder
+from mbp.ingest.loading.load_sources import load_folder
 from mbp.warehouse import connect
 
 # The mapping's time zone is America/Sao_Paulo, three hours behind UTC.

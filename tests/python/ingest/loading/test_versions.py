@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.loading import LoadReport, load_folder, read_facts, undo
-from mbp.ingest.loading.loads import list_loads
-from mbp.ingest.loading.source_facts import dataset_tables
+from mbp.ingest.loading.load_sources import LoadReport, load_folder
+from mbp.ingest.loading.loads import list_loads, undo
+from mbp.ingest.loading.source_facts import dataset_tables, read_facts
 from mbp.warehouse import connect
 
 HEADER = "id,question,opens,closes,state,changed\n"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft201909Validator
-from mbp.operate.hooks.cdc_alarms import GAUGES
 
 from mbp.contracts.hook_policy import load_hooks
+from mbp.operate.hooks.alarming import GAUGES
 from mbp.operate.hooks.alert_rules import FOLDER
 from mbp.operate.hooks.exposition import HELP
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
@@ -202,7 +202,6 @@ WORLDS = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(WORLDS)
 def test_same_policy_and_picture_same_bytes(world: dict[tuple[str, str], list[str]]) -> None:
     measured = {key: windows(key[0], verdicts, key[1]) for key, verdicts in world.items()}
@@ -212,7 +211,6 @@ def test_same_policy_and_picture_same_bytes(world: dict[tuple[str, str], list[st
     assert decide(POLICY, one).as_json() == decide(backwards, other).as_json()
 
 
-@settings(max_examples=150, deadline=None)
 @given(WORLDS, WORLDS)
 def test_one_open_decision_per_breach(
     first: dict[tuple[str, str], list[str]], second: dict[tuple[str, str], list[str]]

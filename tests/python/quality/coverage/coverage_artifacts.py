@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mbp.quality.coverage import CoverageReport, measure_coverage
+from mbp.quality.coverage.coverage_measure import CoverageReport, measure_coverage
 
 GOOD = "Price of the YES share."
 SCHEMAS = {

@@ -20,8 +20,14 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.coverage import Item, measure_coverage
-from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, NOT_BUILT, NOT_THERE
+from mbp.quality.coverage.coverage_measure import (
+    DESCRIBED,
+    MISSING,
+    NOT_BUILT,
+    NOT_THERE,
+    Item,
+    measure_coverage,
+)
 from mbp.runs.dbt_process import run_dbt, target_path
 
 PROJECT = """

@@ -10,8 +10,7 @@ import pytest
 from coverage_artifacts import GOOD, artifacts, measured, node
 
 from mbp.core.errors import MbpError
-from mbp.quality.coverage import CoverageReport
-from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, Count, Item
+from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, Count, CoverageReport, Item
 from mbp.quality.coverage.documentation_coverage import (
     SHOWN_AT_MOST,
     as_document,

@@ -10,13 +10,13 @@ import pytest
 from coverage_artifacts import GOOD, artifacts, measured, node
 
 from mbp.core.errors import MbpError
-from mbp.quality.coverage import measure_coverage
 from mbp.quality.coverage.coverage_measure import (
     DESCRIBED,
     MISSING,
     NOT_BUILT,
     NOT_THERE,
     PLACEHOLDERS,
+    measure_coverage,
     says_something,
 )
 

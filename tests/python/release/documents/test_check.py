@@ -29,7 +29,7 @@ GENERATED = "DOC-025"
 SPOILED = [
     (RUNBOOK, "---\nid: cdc_lag", "id: cdc_lag", "DOC-002", "no front matter"),
     (RUNBOOK, "status: active\n", "status: active\nstatus: draft\n", "DOC-002", "duplicate key"),
-    (RUNBOOK, "date: 2026-11-25", "date: 2026-13-25", "DOC-002", "not valid YAML"),
+    (RUNBOOK, "date: 2026-11-25", "date: 2026-13-25", "DOC-010", "is not a day"),
     (RUNBOOK, "owners: [DATA]", "owner: [DATA]", "DOC-003", "unknown key 'owner'"),
     (RUNBOOK, "status: active", "status: accepted", "DOC-003", "expected one of"),
     (RUNBOOK, "owners: [DATA]", "owners: []", "DOC-003", "expected at least one entry"),

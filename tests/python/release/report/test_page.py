@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -169,3 +172,20 @@ def test_a_chart_of_odd_values_stays_inside_its_frame(values: tuple[float | None
             assert 0 <= float(one.get(key, "0")) <= 360
         for key in ("y1", "y2", "cy"):
             assert 0 <= float(one.get(key, "0")) <= 132
+
+
+def test_without_a_browser_no_picture_is_taken_and_one_line_says_why(
+    project_root: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<p>page</p>")
+    done = subprocess.run(
+        [sys.executable, "scripts/screenshots.py", str(page), str(tmp_path / "images")],
+        cwd=project_root,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "screenshots: chromium is not installed: apt-get install chromium\n"
