@@ -44,10 +44,6 @@ FROM_WAREHOUSE = {
     "quality monitor": ["quality", "monitor"],
     "quality run": ["quality", "run"],
     "metrics query": ["metrics", "query", "traded_volume"],
-    "dbt test": ["dbt", "test"],
-    "dbt source freshness": ["dbt", "source", "freshness"],
-    "dbt show": ["dbt", "show", "--select", "mbp_markets"],
-    "dbt docs generate": ["dbt", "docs", "generate"],
 }
 
 

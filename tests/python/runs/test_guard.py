@@ -44,7 +44,6 @@ select 1 as one
 HOLDS = "select pg_advisory_xact_lock(4106111), pg_sleep(600)"
 WAITS = "select pg_advisory_xact_lock(4106111)"
 DEADLINE = 120
-COMMANDS = {"dbt": ["dbt"], "mbp": ["mbp", "dbt"]}
 SESSIONS = (
     "select pid, state, query from pg_stat_activity"
     " where datname = current_database() and pid <> pg_backend_pid()"
@@ -138,18 +137,16 @@ def in_the_critical_section(small: Small) -> bool:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize(
-    ("number", "command", "role"),
+    ("number", "role"),
     [
-        (signal.SIGINT, "dbt", ""),
-        (signal.SIGINT, "dbt", "builder"),
-        (signal.SIGINT, "mbp", "builder"),
-        (signal.SIGTERM, "dbt", ""),
-        (signal.SIGTERM, "mbp", "builder"),
-        (signal.SIGKILL, "dbt", ""),
+        (signal.SIGINT, ""),
+        (signal.SIGINT, "builder"),
+        (signal.SIGTERM, "builder"),
+        (signal.SIGKILL, ""),
     ],
 )
 def test_an_interrupted_build_ends_and_leaves_no_session(
-    served: Small, number: signal.Signals, command: str, role: str
+    served: Small, number: signal.Signals, role: str
 ) -> None:
     """With a role that may not end sessions of the user, too."""
     if role:
@@ -162,7 +159,7 @@ def test_an_interrupted_build_ends_and_leaves_no_session(
         served.settings |= {
             "MBP_PG_ROLE": role, "MBP_PG_USER": "small_user", "MBP_PG_PASSWORD": "secret"
         }  # fmt: skip
-    with served.started(*COMMANDS[command], "build", "--target", "postgres") as process:
+    with served.started("dbt", "build", "--target", "postgres") as process:
         wait_until(lambda: in_the_critical_section(served), "the build is not where it should be")
         began = time.monotonic()
         process.send_signal(number)
@@ -170,21 +167,18 @@ def test_an_interrupted_build_ends_and_leaves_no_session(
         wait_until(lambda: not served.rows(SESSIONS), f"sessions are left: {served.rows(SESSIONS)}")
         assert time.monotonic() - began < 60
         if number == signal.SIGINT:
-            assert process.returncode == (130 if command == "mbp" else 2), told
+            assert process.returncode == 2, told
         else:
             assert process.returncode == -number, told
-    code, told = served.run(
-        *COMMANDS[command], "build", "--target", "postgres", "--select", "moment"
-    )
+    code, told = served.run("dbt", "build", "--target", "postgres", "--select", "moment")
     assert code == 0, told
     if role:
         served.rows("drop owned by builder cascade; select 1")
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_second_build_is_refused_on_postgres(served: Small, command: str) -> None:
-    words = (*COMMANDS[command], "build", "--target", "postgres")
+def test_the_second_build_is_refused_on_postgres(served: Small) -> None:
+    words = ("dbt", "build", "--target", "postgres")
     with served.started(*words) as first:
         wait_until(lambda: in_the_critical_section(served), "the build is not where it should be")
         code, told = served.run(*words, "--select", "moment")
@@ -200,9 +194,8 @@ def test_the_second_build_is_refused_on_postgres(served: Small, command: str) ->
     assert code == 0, told
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_second_build_is_refused_on_duckdb(small: Small, command: str) -> None:
-    words = (*COMMANDS[command], "build", "--target", "duckdb", "--select", "moment")
+def test_the_second_build_is_refused_on_duckdb(small: Small) -> None:
+    words = ("dbt", "build", "--target", "duckdb", "--select", "moment")
     with one_build("duckdb", small.settings["MBP_DUCKDB_PATH"]):
         code, told = small.run(*words)
     assert code == 2, told

@@ -68,9 +68,6 @@ COMMANDS = {
     "quality history": ("quality", "history"),
     "status": ("status",),
     "build": ("build",),
-    "dbt test": ("dbt", "test"),
-    "dbt build": ("dbt", "build"),
-    "dbt docs": ("dbt", "docs", "generate"),
 }
 
 

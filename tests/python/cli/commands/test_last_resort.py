@@ -156,7 +156,7 @@ def test_a_command_that_breaks_while_it_is_imported(
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(["nosuch"], 2), (["quality", "failures", "--nosuch"], 2), (["watch", "--interval", "0"], 2),
-     (["quality"], 2), ([], 2), (["--help"], 0), (["dbt"], 2)],
+     (["quality"], 2), ([], 2), (["--help"], 0)],
 )  # fmt: skip
 def test_wrong_usage_is_2(project_root: Path, arguments: list[str], code: int) -> None:
     assert in_a_pipe(project_root, arguments).returncode == code
@@ -237,7 +237,7 @@ def test_ctrl_c_ends_the_loop_of_the_watch(project_root: Path, state: Path) -> N
     assert (code, lines[-1]) == (130, "mbp: interrupted")
 
 
-@pytest.mark.parametrize("words", [["build"], ["dbt", "seed"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["build"]], ids=" ".join)
 def test_ctrl_c_in_the_middle_of_dbt(project_root: Path, state: Path, words: list[str]) -> None:
     settings = {
         "MBP_STATE_DIR": str(state),
