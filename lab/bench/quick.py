@@ -70,7 +70,7 @@ def of_quotes(world: BenchWarehouse) -> list[Figure]:
             "dbt ls, nothing changed",
             "the project",
             listing,
-            "of that plain project",
+            "the project with a test per rule",
             plain_listing,
         ),
     ]
