@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,7 @@ def _run(shop: Path, lines: list[str], main: str) -> list[subprocess.CompletedPr
         subprocess.run(
             ["bash", "-c", f"base={main}; {line}"],
             cwd=shop,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
