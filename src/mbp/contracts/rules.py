@@ -14,6 +14,7 @@ from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
 from mbp.contracts.policy import Policy
+from mbp.core.wording import many
 
 __all__ = ["Rule", "all_rules", "derived_rules"]
 
@@ -269,7 +270,7 @@ def rules_text(rules: Sequence[Rule]) -> str:
         )
         for rule in rules
     ]
-    return "\n".join([*lines, f"{len(rules)} rules"])
+    return "\n".join([*lines, f"{many(len(rules), 'rule')}"])
 
 
 def _cells(rule: Rule) -> tuple[str, ...]:

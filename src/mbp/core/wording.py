@@ -9,5 +9,5 @@ def few(texts: list[str], most: int = 5) -> str:
 
 
 def many(count: int, noun: str) -> str:
-    """`1 rule`, `2 rules`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """`1 rule`, `2,000 rules`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

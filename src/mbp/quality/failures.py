@@ -14,6 +14,7 @@ from mbp.core.errors import MbpError
 from mbp.core.masking import as_text, plain_row
 from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.measurable import not_measurable
 from mbp.quality.rule_findings import RuleVerdict, collect
@@ -200,7 +201,7 @@ def suite(
     lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
     if partial:
-        lines.append(f"partial: {len(outside)} rules were not checked by this run")
+        lines.append(f"partial: this run did not check {many(len(outside), 'rule')}")
     for rule_verdict, sample in bad:
         if rule_verdict.is_broken or rule_verdict.verdict == Verdict.ERROR:
             lines += _meaning_and_rows(rule_verdict, sample)

@@ -86,7 +86,7 @@ def test_a_build_is_judged_recorded_and_watched(shop: Path) -> None:
     assert mbp(shop, "quality", "failures").exit_code == 0
     assert mbp(shop, "quality", "record").exit_code == 0
     assert "orders_customer_id_fk" in mbp(shop, "quality", "history").output
-    assert "0 alerts; 15 rules, 1 recorded runs" in mbp(shop, "quality", "monitor").output
+    assert "0 alerts; 15 rules, 1 recorded run" in mbp(shop, "quality", "monitor").output
     drift = mbp(shop, "registry", "drift")
     assert drift.exit_code == 0, drift.output
     coverage = mbp(shop, "docs", "coverage", "--format", "json")
@@ -129,7 +129,7 @@ def test_a_broken_contract_is_caught(shop: Path) -> None:
     assert failures.exit_code == 1 and "lost" in failures.output
     assert mbp(shop, "quality", "record").exit_code == 0
     alerts = mbp(shop, "quality", "monitor")
-    assert alerts.exit_code == 1 and "rule broken: dbt: fail, 1 rows" in alerts.output
+    assert alerts.exit_code == 1 and "rule broken: dbt: fail, 1 row" in alerts.output
 
 
 def test_a_change_that_breaks_readers_is_caught(shop: Path) -> None:

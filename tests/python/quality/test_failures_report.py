@@ -83,7 +83,7 @@ def test_what_was_not_measured_is_a_finding_and_no_pass() -> None:
 def test_a_run_of_a_part_counts_what_it_left_out() -> None:
     left_out = unmeasured("a", "not_run", "no result")
     content = ([(left_out, FailingRows())], 1, [], ["of a part"])
-    assert "partial: 1 rules were not checked by this run\n" in render(*content)
+    assert "partial: this run did not check 1 rule\n" in render(*content)
     for form in ("text", "junit", "sarif"):
         assert "no result" not in render(*content, form=form)
     assert Failures(*content).inside == []

@@ -92,7 +92,7 @@ def run(
     reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=once):
         rows = reader.run(once=once)
-    typer.echo(f"{rows:,} rows written, position {reader.applied}", err=True)
+    typer.echo(f"{many(rows, 'row')} written, position {reader.applied}", err=True)
     if reader.problems:
         typer.echo(f"not all of it: {reader.problems}", err=True)
         raise typer.Exit(EXIT_FINDINGS)

@@ -8,6 +8,7 @@ import typer
 
 from mbp.cli.commands import DATA
 from mbp.core.paths import project_root
+from mbp.core.wording import many
 
 EPILOG = "Example: mbp db init --target postgres --dry-run"
 
@@ -62,4 +63,4 @@ def init(
                 f" `grant {CANCELLING} to {TRANSFORMER}`",
                 err=True,
             )
-        typer.echo(f"{warehouse.engine}: {len(done)} statements, everything is in place")
+        typer.echo(f"{warehouse.engine}: {many(len(done), 'statement')}, everything is in place")

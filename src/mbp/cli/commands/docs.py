@@ -12,6 +12,7 @@ from mbp.cli.options import Check, Format, Output, Target
 from mbp.core.paths import project_root, shown
 from mbp.core.reporting import Finding, Suite, report
 from mbp.core.reporting.progress import progress
+from mbp.core.wording import many
 
 EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
 
@@ -112,4 +113,4 @@ def site(
         known = lineage(root, target_name(root, target))
         screen.say("writing the pages")
         count = write_site(root, folder, target, known)
-    typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")
+    typer.echo(f"wrote {shown(folder, root)}: {many(count, 'page')}, begin with index.html")

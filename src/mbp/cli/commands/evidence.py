@@ -15,6 +15,7 @@ from mbp.core.files import atomic_path
 from mbp.core.gate_files import first_gate
 from mbp.core.paths import project_root, shown
 from mbp.core.reporting import Suite, deliver, report
+from mbp.core.wording import many
 
 if TYPE_CHECKING:
     from mbp.release.evidence.verify_pack import Verification
@@ -77,7 +78,7 @@ def build(
     except RefusedPackError as error:
         findings = [finding.finding for finding in error.findings]
         deliver(Suite("mbp evidence build", [gate], findings, unit="pack"), "text")
-        typer.echo(f"nothing written: {len(findings)} findings", err=True)
+        typer.echo(f"nothing written: {many(len(findings), 'finding')}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
     path = output or target_path(root) / f"evidence_{gate}.zip"
     with atomic_path(path) as temporary:
@@ -87,7 +88,8 @@ def build(
     typer.echo(f"root {pack.root}")
     signed = "signed" if pack.signed else "NOT SIGNED"
     typer.echo(
-        f"{shown(path, root)}: {members} members, {len(pack.content):,} bytes, {signed}", err=True
+        f"{shown(path, root)}: {many(members, 'member')}, {len(pack.content):,} bytes, {signed}",
+        err=True,
     )
 
 
@@ -143,6 +145,6 @@ def _facts(verification: Verification) -> list[str]:
     lines.append(
         f"{verification.members} members, nothing is wrong"
         if verification.good
-        else f"{len(verification.findings)} findings: NOT what it was, or not to be relied on"
+        else f"{many(len(verification.findings), 'finding')}: NOT what it was, or not to be relied on"
     )
     return lines

@@ -15,6 +15,7 @@ from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
 from mbp.core.reporting.progress import progress
+from mbp.core.wording import many
 
 EPILOG = (
     "Example: MBP_DUCKDB_PATH=pooledmarket.duckdb mbp load ../shared/data/pooledmarket"
@@ -184,7 +185,7 @@ def _undo(load_id: int, target: str | None, form: str) -> None:
     root = project_root()
     with connect(root, target) as warehouse:
         removed = undo(warehouse, load_id, dataset_tables(root))
-    lines = [f"{dataset}: {rows:,} rows taken out" for dataset, rows in removed.items()]
+    lines = [f"{dataset}: {many(rows, 'row')} taken out" for dataset, rows in removed.items()]
     lines.append("Build with `MBP_RAW=loaded mbp build --full-refresh`: increments only add rows.")
     show(form, text="\n".join(lines), json={"load_id": load_id, "removed": removed})
 

@@ -13,6 +13,7 @@ from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, show
 from mbp.core.reporting.progress import progress
+from mbp.core.wording import many
 
 FAILURES_EXAMPLES = examples(
     "mbp quality failures                   # rules, owners, meaning, five rows of each",
@@ -137,7 +138,7 @@ def record(
         raise MbpError("--target is of dbt's last run; the file names its own", fix="leave it out")
     run = recording.read_run(run_file) if run_file else recording.last_dbt_run(root, target)
     rows = recording.record(root, run)
-    typer.echo(f"{rows} results of run {run.run_id} recorded on {run.target}", err=True)
+    typer.echo(f"{many(rows, 'result')} of run {run.run_id} recorded on {run.target}", err=True)
 
 
 def history(

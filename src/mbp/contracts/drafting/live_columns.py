@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mbp.contracts.drafting.draft import DraftColumn
 from mbp.core.errors import MbpError
+from mbp.core.wording import many
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import place, query
 
@@ -42,7 +43,7 @@ def live_columns(warehouse: Warehouse, schema: str, name: str) -> tuple[list[Dra
                 type_,
                 required=bool(total) and filled == total,
                 unique=bool(total) and distinct == total,
-                seen=f"{span}{distinct} values, {nulls} in {total} rows"
+                seen=f"{span}{many(distinct, 'value')}, {nulls} in {many(total, 'row')}"
                 if total
                 else "no rows yet",
             )

@@ -15,6 +15,7 @@ from mbp.contracts.registry.places import located
 from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
 from mbp.core.markdown import code
 from mbp.core.reporting import Finding, Suite
+from mbp.core.wording import many
 
 LONGEST_CELL = 60
 MARKS = {
@@ -126,7 +127,7 @@ def diff_suite(changes: Sequence[Change], old: str, new: str) -> Suite:
         )
         for change in changes
     ]
-    table = f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
+    table = f"{many(len(changes), 'change')}, demanded bump: {demanded_bump(changes)}"
     return Suite("mbp contracts diff", [old, new], located(findings, Path(new), new), table=table)
 
 
@@ -151,7 +152,7 @@ def markdown(checked: Sequence[Checked], impacts: Impacts) -> str:
     lines = ["# Contract changes", ""]
     changed = [result for result in checked if result.news or result.action != "none"]
     if not changed:
-        lines += [f"No change in {len(checked)} contracts.", ""]
+        lines += [f"No change in {many(len(checked), 'contract')}.", ""]
     elif blocked:
         names = ", ".join(checked.dataset for checked in blocked)
         lines += [f"**block_deploy**: {names} may not be merged in this form.", ""]

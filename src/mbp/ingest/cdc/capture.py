@@ -13,6 +13,7 @@ import psycopg2
 
 from mbp.contracts.alarm_limits import load_limits
 from mbp.core.errors import MbpError
+from mbp.core.wording import many
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import Applier
 from mbp.ingest.cdc.commit_order import SourcePlace, next_number
@@ -85,7 +86,7 @@ class SlotReader:
         messages = [f"{name} is stopped" for name in sorted(self.applier.stopped)]
         if self.sink.refused:
             messages.append(
-                f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)"
+                f"{many(self.sink.refused, 'change')} in quarantine (`mbp cdc replay --list`)"
             )
         return ", ".join(messages)
 

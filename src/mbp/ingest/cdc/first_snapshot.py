@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mbp.core.wording import many
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import Event
 from mbp.ingest.cdc.market_source import MarketSource, Snapshot, snapshot_rows, source_tables
@@ -52,7 +53,7 @@ def take_over(
                 sink.stage(log, rows, first=False)
             else:
                 count += sink.write(log, rows)
-        kind, message = "snapshot", f"{count:,} rows"
+        kind, message = "snapshot", f"{many(count, 'row')}"
         if over:
             new, gone = sink.reconcile(log, number, snapshot.milliseconds)
             kind, count = "reconciled", new + gone

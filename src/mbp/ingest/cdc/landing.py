@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
+from mbp.core.wording import many
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.debezium_records import (
@@ -246,7 +247,7 @@ class _Lander:
         total.changes += counts.changes
         total.repeated += counts.repeated
         total.refused += counts.refused
-        messages = [f"{counts.changes:,} changes"]
+        messages = [f"{many(counts.changes, 'change')}"]
         if counts.repeated:
             messages.append(f"{counts.repeated:,} known already")
         if counts.refused:

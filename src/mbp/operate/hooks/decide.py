@@ -17,6 +17,7 @@ from mbp.contracts.hook_policy import Hook, HookPolicy
 from mbp.contracts.sheet import WHOLE
 from mbp.core.canonical_json import digest
 from mbp.core.moments import is_future, objection
+from mbp.core.wording import many
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
 Colour = Literal["green", "pending", "red", "unknown"]
@@ -173,7 +174,7 @@ def _state(hook: Hook, entity: str, windows: Sequence[KpiWindow], picture: Wareh
     if len(run) < hook.for_windows:
         why = f"{len(run)} of {hook.for_windows} windows"
         return _seen(hook, entity, "pending", newest, since, why)
-    return _seen(hook, entity, "red", newest, since, f"{len(run)} windows")
+    return _seen(hook, entity, "red", newest, since, f"{many(len(run), 'window')}")
 
 
 def _breach_run(windows: Sequence[KpiWindow], every: timedelta) -> list[KpiWindow]:

@@ -12,7 +12,7 @@ from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.core.reporting import Finding, Suite
 from mbp.core.state import state_folder
-from mbp.core.wording import few
+from mbp.core.wording import few, many
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
 from mbp.ingest.loading.loads import TableLoad, list_loads
@@ -257,8 +257,9 @@ def text(watched: HookEvaluationRecord) -> str:
     ]
     red = sum(state.counts_as_red for state in states)
     lines.append(
-        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"
-        f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
+        f"{many(len(watched.policy.hooks), 'hook')}, {many(len(states), 'state')}, {red} red,"
+        f" {many(len(watched.alarms), 'alarm')}, {many(len(watched.still_open), 'open decision')}"
+        f" at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
     )
     return "\n".join(lines) + "\n"
 

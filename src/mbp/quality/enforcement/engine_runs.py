@@ -20,6 +20,7 @@ from mbp.core.masking import plain_row
 from mbp.core.reporting import Finding, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
+from mbp.core.wording import many
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.compiled_tests import compiled_manifest, queries_of
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
@@ -132,7 +133,9 @@ def run(
             for rule in rules
             if rule.id in absent
         ]
-        say(f"{SPELLED[engine]}: {len(results)} rules, {time.perf_counter() - started:.1f} s")
+        say(
+            f"{SPELLED[engine]}: {many(len(results), 'rule')}, {time.perf_counter() - started:.1f} s"
+        )
     order = {rule.id: index for index, rule in enumerate(rules)}
     rule_results.sort(
         key=lambda rule_result: (order[rule_result.rule_id], ENGINES.index(rule_result.engine))
@@ -251,7 +254,7 @@ def suite(results: Sequence[RuleResult], demanded: Collection[str]) -> Suite:
         unmeasured = result.verdict == Verdict.NOT_MEASURED
         if not (result.caught or unmeasured or result.verdict == Verdict.ERROR):
             continue
-        counted = "" if result.failing_rows is None else f" {result.failing_rows} rows"
+        counted = "" if result.failing_rows is None else f" {many(result.failing_rows, 'row')}"
         why = f": {result.reason}" if unmeasured else f"{counted} {result.reason}".rstrip()
         light = unmeasured and result.rule_id not in demanded
         findings.append(

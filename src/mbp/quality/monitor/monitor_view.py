@@ -18,6 +18,7 @@ from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
 from mbp.core.settings import load_settings
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.measurable import not_measurable
 from mbp.quality.monitor.record import TABLE, demand_table
@@ -39,7 +40,9 @@ def suite(monitor: Monitor) -> Suite:
         message = f"{row['kind']}: {row['detail']}"
         place = {"subject": row["dataset"], "severity": row["severity"], "owner": row["owner"]}
         findings.append(Finding(row["rule_id"], message, **place, evidence=since))
-    lines = [f"{len(monitor.alerts)} alerts; {monitor.rules} rules, {monitor.runs} recorded runs"]
+    lines = [
+        f"{many(len(monitor.alerts), 'alert')}; {many(monitor.rules, 'rule')}, {many(monitor.runs, 'recorded run')}"
+    ]
     if monitor.not_comparable:
         lines.append(
             f"{monitor.not_comparable} daily measurements have too few days to be compared with"
@@ -274,7 +277,7 @@ def _broken(status: Sequence[Row]) -> Iterator[Row]:
         if row["last_verdict"] not in (None, Verdict.PASS):
             rows = row["last_failing_rows"]
             detail = f"{row['engine']}: {row['last_verdict']}"
-            detail += "" if rows is None else f", {rows} rows"
+            detail += "" if rows is None else f", {many(rows, 'row')}"
             yield {**row, "kind": "rule broken", "since": row["failing_since"], "detail": detail}
 
 

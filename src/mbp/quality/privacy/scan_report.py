@@ -16,6 +16,7 @@ from mbp.core.moments import today
 from mbp.core.reporting import Finding, Suite
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.quality.privacy.privacy_policy import UNREAD, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan import SensitiveValue, scan_file
 from mbp.quality.privacy.scan_sources import Looked, Looker, files_below
@@ -123,7 +124,7 @@ class Report:
         """One sentence."""
         count = len(self.sensitive_values)
         problems = [*self.judged.problems, *self.unseen]
-        message = f"{count} findings in {len(self.looked)} sources"
+        message = f"{many(count, 'finding')} in {many(len(self.looked), 'source')}"
         return f"{message}; {problems[0]}" if problems else message
 
 

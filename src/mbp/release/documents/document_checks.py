@@ -13,6 +13,7 @@ from mbp.core.files import stale, write_stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
 from mbp.core.templates import templates
+from mbp.core.wording import many
 from mbp.release.documents.document_findings import (
     RULES,
     NamedThings,
@@ -73,7 +74,7 @@ class DocumentReport:
         return envelope.write(
             begun,
             EVIDENCE,
-            summary=f"Documents: {counted}; {len(self.findings)} findings.",
+            summary=f"Documents: {counted}; {many(len(self.findings), 'finding')}.",
             content={
                 "documents": self._documents(),
                 "decision_log": {"path": LOG_FILE, "fresh": self.decision_log_fresh},

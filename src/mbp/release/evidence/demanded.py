@@ -16,6 +16,7 @@ from mbp.core import moments
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence.statement import report_path
 from mbp.release.gate.signoffs import SIGN_OFF_ID
@@ -151,7 +152,7 @@ def waiver_stands_in(
     if waiver.code != "gate_check":
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.code]
     elif covers and not waiver.covers(int(result["findings"])):
-        yield f"is signed for {waiver.findings} findings, and there are {result['findings']}"
+        yield f"is signed for {many(waiver.findings, 'finding')}, and there are {result['findings']}"
     if not covers:
         yield f"covers the {waiver.code.replace('_', ' ')} {waiver.object}"
     if waiver.until > waiver.furthest:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mbp.core.errors import MbpError
 from mbp.core.gate_files import FOLDER, gate_of, gates
 from mbp.core.paths import shown
+from mbp.core.wording import many
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
 from mbp.release.evidence.container import write_archive
@@ -51,7 +52,7 @@ class RefusedPackError(Exception):
 
     def __init__(self, findings: list[SensitiveValue]) -> None:
         self.findings = findings
-        super().__init__(f"{len(findings)} findings")
+        super().__init__(f"{many(len(findings), 'finding')}")
 
 
 @dataclass(frozen=True)

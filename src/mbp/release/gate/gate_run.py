@@ -14,6 +14,7 @@ from mbp.core.files import write_text
 from mbp.core.gate_files import gates
 from mbp.core.moments import old
 from mbp.core.verdict import RELEASING, Verdict, spelled
+from mbp.core.wording import many
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.basis import basis_of
 from mbp.release.gate.context import Context
@@ -90,7 +91,7 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.message, None
     if short := [
-        f"; the waiver {waiver.id} is signed for {waiver.findings} findings, not for {count}"
+        f"; the waiver {waiver.id} is signed for {many(waiver.findings, 'finding')}, not for {count}"
         for waiver, count in waivers
         if not waiver.covers(count)
     ]:

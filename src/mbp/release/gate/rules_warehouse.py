@@ -101,7 +101,9 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgeme
     if values:
         over = many(samples[values.index(max(values))], "sample")
         measured = f"worst {max(values):g} {kpi.unit} over {over} (target {kpi.target})"
-    judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
+    judged = listed(
+        wrong, f"{many(len(datasets), 'dataset')} within {kpi.target} {kpi.unit}", measured
+    )
     return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.message)
 
 
@@ -138,7 +140,9 @@ def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
     ]
     if not hooks:
         raise NotMeasuredError("no hook is of that kind")
-    return listed(wrong, f"{len(hooks)} watchers", f"{len(hooks) - len(wrong)} of {len(hooks)}")
+    return listed(
+        wrong, f"{many(len(hooks), 'watcher')}", f"{len(hooks) - len(wrong)} of {len(hooks)}"
+    )
 
 
 @rule("decisions")

@@ -13,6 +13,7 @@ from mbp.contracts.exceptions import exception_findings
 from mbp.core.moments import today as today_in_utc
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.release.security.security_policy import SecurityPolicy
 
 
@@ -54,7 +55,7 @@ class PartResult:
         )
         if self.verdict == Verdict.NOT_MEASURED:
             return f"not measured: {self.reason}"
-        text = f"{len(self.problems)} findings" if self.problems else "no finding"
+        text = f"{many(len(self.problems), 'finding')}" if self.problems else "no finding"
         return f"{text}; {counted}"
 
     def document(self) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_a_value_that_does_not_fit_exactly_waits_alone(
     )
     reader = pair.reader()
     reader.run(once=True)
-    assert reader.problems.startswith("1 changes in quarantine")
+    assert reader.problems.startswith("1 change in quarantine")
     keys = {row[0] for row in pair.rows("select quote_id from raw_mbp.quotes")}
     assert keys == {"good", "q-1", "q-2", "q-3", "q-10", "q-11", "q-12"}
     ((table, letter, reason, payload),) = pair.rows(

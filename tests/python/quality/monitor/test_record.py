@@ -92,7 +92,7 @@ def test_what_was_recorded_is_shown_and_recording_twice_changes_nothing(
     assert one["run_id"] == read_run(file).run_id
     calm = mbp("monitor")
     assert calm.exit_code == 0
-    assert f"0 alerts; {len(rules)} rules, 1 recorded runs" in calm.stdout
+    assert f"0 alerts; {len(rules)} rules, 1 recorded run" in calm.stdout
 
     # It passed on other rows: what the loaded source lacks is no pass, and it is said what that is.
     reason = "no mbp_quotes.twap_5m: no average is recorded"

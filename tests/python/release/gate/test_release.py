@@ -314,7 +314,7 @@ def test_broken_rules_are_waived_one_by_one(release: Release) -> None:
     path.write_text(json.dumps({**document, "verdict": "fail", "content": content}))
     found = release.check("contract_break")
     assert found.verdict == "fail"
-    assert "the waiver first is signed for 1 findings, not for 16" in found.message
+    assert "the waiver first is signed for 1 finding, not for 16" in found.message
 
 
 def test_rules_that_were_not_measured_are_waived_one_by_one(release: Release) -> None:
