@@ -53,7 +53,7 @@ def test_an_alarm_is_told_blocks_nothing_and_ends(
         assert done.exit_code == 1
         (line,) = [line for line in done.stdout.splitlines() if "cdc_slot" in line]
         assert line.startswith("mbp_cdc: error cdc_slot_nearly_full: page: ")
-        assert "1 alarms" in done.stdout
+        assert "1 alarm," in done.stdout
         site.execute("update raw_mbp._cdc_readers set recorded_at = current_timestamp")
         # Told once, however often it is seen.
         assert [one.id for one in site.watch().alarms] == ["cdc_slot_nearly_full"]
