@@ -370,7 +370,7 @@ def test_a_long_comment_is_cut_and_says_so(run: Run, told: Callable[[Run], Comme
     run.report("rules", reports.rules(findings), exit_code=1)
     text = render(told(run))
     assert len(text.encode()) <= LARGEST_BYTES
-    assert "may NOT be merged" in text and "3000 rules broken" in text
+    assert "may NOT be merged" in text and "3,000 rules broken" in text
     cut = re.search(r"- \*\*cut\*\*: (\d+) of 3000 entries are left out", text)
     assert cut is not None
     assert text.count("- **broken**") == 3000 - int(cut.group(1)) > 100
