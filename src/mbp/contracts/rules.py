@@ -270,7 +270,7 @@ def rules_text(rules: Sequence[Rule]) -> str:
         )
         for rule in rules
     ]
-    return "\n".join([*lines, f"{many(len(rules), 'rule')}"])
+    return "\n".join([*lines, many(len(rules), "rule")])
 
 
 def _cells(rule: Rule) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ class _Builder:
     def sequence(self, depth: int) -> PlacedList:
         values = PlacedList()
         values.lines = {}
-        for event in iter(self.events.__next__, None):
+        for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
             values.lines[len(values)] = event.start_mark.line + 1
@@ -168,7 +168,7 @@ class _Builder:
     def mapping(self, depth: int) -> PlacedDict:
         values, merged = PlacedDict(), list[PlacedDict]()
         values.lines = {}
-        for event in iter(self.events.__next__, None):
+        for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key, line = self.value(event, depth + 1), event.start_mark.line + 1

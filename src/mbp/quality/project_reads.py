@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def project_reads(root: Path, absent: Mapping[str, Iterable[str]] | None = None)
     """
     columns = {dataset: sorted(names) for dataset, names in sorted((absent or {}).items())}
     variables = {"absent_columns": columns}
-    kept = root / FOLDER / f"{_state(root, variables)}.json"
+    kept = root / FOLDER / f"{project_state(root, variables)}.json"
     if kept.is_file():
         document = json.loads(kept.read_text(encoding="utf-8"))
     else:
@@ -67,9 +68,9 @@ def project_reads(root: Path, absent: Mapping[str, Iterable[str]] | None = None)
     )
 
 
-def _state(root: Path, variables: Mapping[str, Any]) -> str:
-    """SHA-256 of what the compiled SQL follows from: the project's files, and the variables that they name."""
-    digest = hashlib.sha256(json.dumps(variables).encode())
+def project_state(root: Path, settings: Mapping[str, Any]) -> str:
+    """SHA-256 of what dbt makes of the project: its files, the environment that they name, dbt, and more settings."""
+    digest = hashlib.sha256(json.dumps([version("dbt-core"), settings], default=str).encode())
     folders = [root / name for kind in PATHS for name in paths_of(root, kind)]
     files = {root / name for name in FILES}.union(*(folder.rglob("*") for folder in folders))
     for file in sorted(file for file in files | {*root.glob("packages/**/*")} if file.is_file()):

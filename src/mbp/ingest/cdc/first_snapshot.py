@@ -53,7 +53,7 @@ def take_over(
                 sink.stage(log, rows, first=False)
             else:
                 count += sink.write(log, rows)
-        kind, message = "snapshot", f"{many(count, 'row')}"
+        kind, message = "snapshot", many(count, "row")
         if over:
             new, gone = sink.reconcile(log, number, snapshot.milliseconds)
             kind, count = "reconciled", new + gone

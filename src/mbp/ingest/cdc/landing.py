@@ -247,7 +247,7 @@ class _Lander:
         total.changes += counts.changes
         total.repeated += counts.repeated
         total.refused += counts.refused
-        messages = [f"{many(counts.changes, 'change')}"]
+        messages = [many(counts.changes, "change")]
         if counts.repeated:
             messages.append(f"{counts.repeated:,} known already")
         if counts.refused:

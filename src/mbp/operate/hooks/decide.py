@@ -174,7 +174,7 @@ def _state(hook: Hook, entity: str, windows: Sequence[KpiWindow], picture: Wareh
     if len(run) < hook.for_windows:
         why = f"{len(run)} of {hook.for_windows} windows"
         return _seen(hook, entity, "pending", newest, since, why)
-    return _seen(hook, entity, "red", newest, since, f"{many(len(run), 'window')}")
+    return _seen(hook, entity, "red", newest, since, many(len(run), "window"))
 
 
 def _breach_run(windows: Sequence[KpiWindow], every: timedelta) -> list[KpiWindow]:

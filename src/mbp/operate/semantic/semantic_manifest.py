@@ -1,4 +1,4 @@
-"""dbt's semantic manifest of the project as it is now.
+"""dbt's semantic manifest of the project as it is now, parsed again when that changed.
 
 MetricFlow reads the manifest and never checks its age. It names relations with their database, so there is one
 per target.
@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.core.files import write_text
 from mbp.core.paths import shown
+from mbp.quality.project_reads import project_state
 from mbp.runs.dbt_process import demand, run_dbt, target_path
+from mbp.warehouse.profile import read_target
 
 MANIFEST = "semantic_manifest.json"
 # What the semantic layer is written in.
@@ -28,10 +31,16 @@ def fresh_manifest(root: Path, target: str) -> str:
         MbpError: dbt cannot parse the project, or makes no manifest of it.
     """
     folder = target_path(root) / "metrics" / target
-    path = folder / "target" / MANIFEST
-    path.unlink(missing_ok=True)
+    path, mark = folder / "target" / MANIFEST, folder / "made_of"
+    made_of = project_state(root, read_target(root, target)[1])
+    if path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_of:
+        return manifest_text(path, root)
+    for file in (path, mark):
+        file.unlink(missing_ok=True)
     demand(run_dbt(root, ["parse"], target=target, artifacts=folder, quiet=True))
-    return manifest_text(path, root)
+    text = manifest_text(path, root)
+    write_text(mark, made_of)
+    return text
 
 
 def manifest_text(path: Path, root: Path) -> str:

@@ -141,7 +141,7 @@ def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Co
     if errors:
         words.append(f"{many(len(errors), 'rule')} broken")
     if warnings:
-        words.append(f"{many(warnings, 'warning')}")
+        words.append(many(warnings, "warning"))
     if blind:
         words.append(f"{many(len(blind), 'rule')} not measured")
     if document["stale"]:

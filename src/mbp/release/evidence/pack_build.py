@@ -52,7 +52,7 @@ class RefusedPackError(Exception):
 
     def __init__(self, findings: list[SensitiveValue]) -> None:
         self.findings = findings
-        super().__init__(f"{many(len(findings), 'finding')}")
+        super().__init__(many(len(findings), "finding"))
 
 
 @dataclass(frozen=True)

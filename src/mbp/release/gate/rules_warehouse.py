@@ -140,9 +140,7 @@ def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
     ]
     if not hooks:
         raise NotMeasuredError("no hook is of that kind")
-    return listed(
-        wrong, f"{many(len(hooks), 'watcher')}", f"{len(hooks) - len(wrong)} of {len(hooks)}"
-    )
+    return listed(wrong, many(len(hooks), "watcher"), f"{len(hooks) - len(wrong)} of {len(hooks)}")
 
 
 @rule("decisions")

@@ -55,7 +55,7 @@ class PartResult:
         )
         if self.verdict == Verdict.NOT_MEASURED:
             return f"not measured: {self.reason}"
-        text = f"{many(len(self.problems), 'finding')}" if self.problems else "no finding"
+        text = many(len(self.problems), "finding") if self.problems else "no finding"
         return f"{text}; {counted}"
 
     def document(self) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from mbp.cli import main as cli
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.operate.semantic.metric_forms import empty_in_words, written
 from mbp.operate.semantic.query import Answer, Question, request_of
-from mbp.operate.semantic.semantic_manifest import fresh_manifest
-from mbp.runs.dbt_process import environment
+from mbp.operate.semantic.semantic_manifest import MANIFEST, fresh_manifest
+from mbp.runs.dbt_process import environment, target_path
 from tests.python.operate.semantic.conftest import Asked
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -195,4 +195,10 @@ def test_the_command_answers_and_parses_only_once(asked: Asked) -> None:
     # What dbt kept of an earlier parse has the whole semantic layer.
     with environment(asked.built.settings["duckdb"]):
         first = fresh_manifest(asked.built.root, "duckdb")
+        folder = target_path(asked.built.root) / "metrics/duckdb"
+        made = (folder / "target" / MANIFEST).stat().st_mtime_ns
         assert fresh_manifest(asked.built.root, "duckdb") == first
+        assert (folder / "target" / MANIFEST).stat().st_mtime_ns == made
+        (folder / "made_of").write_text("of another state")
+        assert fresh_manifest(asked.built.root, "duckdb") == first
+        assert (folder / "target" / MANIFEST).stat().st_mtime_ns > made
