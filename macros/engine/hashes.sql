@@ -23,9 +23,9 @@
 {% macro duckdb__ranked_changes(changes, key) -%}
 repeated as (
 
-    select hash({{ key }}) as key_hash
+    select {{ compact_key(key) }} as key_hash
     from {{ changes }}
-    group by hash({{ key }})
+    group by {{ compact_key(key) }}
     having count(*) > 1
 
 ),
@@ -36,7 +36,7 @@ ranked as (
         *,
         1 as recency
     from {{ changes }}
-    where not exists (select 1 from repeated where repeated.key_hash = hash(changes.{{ key }}))
+    where not exists (select 1 from repeated where repeated.key_hash = {{ compact_key('changes.' ~ key) }})
 
     union all
 
@@ -44,7 +44,7 @@ ranked as (
         *,
         {{ newest_first(key) }} as recency
     from {{ changes }}
-    where hash({{ key }}) in (select key_hash from repeated)
+    where {{ compact_key(key) }} in (select key_hash from repeated)
 
 )
 {%- endmacro %}
