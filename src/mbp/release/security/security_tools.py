@@ -8,6 +8,7 @@ does not know them has no advisories, and its silence is "not measured".
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -113,6 +114,24 @@ def read_bandit(
     )
 
 
+def _scan_files(collection: Any, root: Path, files: Sequence[str]) -> None:
+    """As `scan_files` of detect-secrets, which forks: a fork beside the threads of this process may never end."""
+    from detect_secrets.settings import configure_settings_from_baseline, get_settings
+
+    spawn = multiprocessing.get_context("spawn")
+    settings = (get_settings().json(),)
+    with spawn.Pool(os.cpu_count(), configure_settings_from_baseline, settings) as pool:
+        places = [str(root / file) for file in files]
+        for file, found in zip(files, pool.imap(_secrets_of, places, chunksize=8), strict=True):
+            collection[file].update(found)
+
+
+def _secrets_of(place: str) -> list[Any]:
+    from detect_secrets.core.scan import scan_file
+
+    return list(scan_file(place))
+
+
 def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     """detect-secrets over what git tracks, with the plugins of the baseline; each entry of it needs a reason.
 
@@ -131,7 +150,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     baseline = _baseline(root, name)
     with transient_settings({key: baseline[key] for key in ("plugins_used", "filters_used")}):
         collection = SecretsCollection(root=str(root))
-        collection.scan_files(*files, num_processors=os.cpu_count() or 1)
+        _scan_files(collection, root, files)
     present = {
         (path, secret.type, secret.secret_hash): secret
         for path, secret in collection
