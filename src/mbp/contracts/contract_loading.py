@@ -260,7 +260,7 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
     }
     for family in sorted(derived - policy.families.keys()):
         message = f"no family {family!r}, which derived rules belong to"
-        yield fault("A89-002", policy.path, None, message, family)
+        yield fault("A89-002", POLICY, None, message, family)
     objects = {*read.contracts, *read.unread}
     for finding in exception_findings(policy.family_exceptions, date.min, objects=objects):
         yield fault(

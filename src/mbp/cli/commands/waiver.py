@@ -139,5 +139,5 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
         yield (
             f"{waiver.id}: {state}; covers {waiver.findings} findings of the {waiver.code}"
             f" {waiver.object}; owner {waiver.owner};"
-            f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
+            f" risk {waiver.risk.level}; approved by {', '.join(signed) or 'nobody'}"
         )

@@ -80,7 +80,7 @@ def families_macro(policy: Policy, readers: Mapping[str, int]) -> str:
     Args:
         readers: other tests that read what is new, and the digests of their SQL.
     """
-    names = [name for name, family in policy.families.items() if family.by_row]
+    names = [name for name, family in policy.families.items() if family.judges]
     lines = "".join(f"        {name!r}: {digest!r},\n" for name, digest in readers.items())
     macro = _returning("slice_readers", f"{{\n{lines}    }}").partition("\n")[2]
     return f"{_returning('sliced_families', repr(names))}\n{macro}"
