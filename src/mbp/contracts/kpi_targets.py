@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.contracts.sheet import Kpi
 from mbp.core.markdown import cell, code
+from mbp.core.verdict import COMPARISONS
 
 if TYPE_CHECKING:
     from mbp.contracts.exercises import Exercise
-
-COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-    "==": operator.eq,
-}
 
 
 def on_target(kpi: Kpi, value: float | None) -> bool:

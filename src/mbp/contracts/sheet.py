@@ -44,7 +44,6 @@ ACTIONS = (
 )
 Dashboard = Literal["DEC", "MBP", "DATA", "FE"]
 UNIT_MINUTES = {"m": 1, "h": 60, "d": 1440}
-OPERATORS = ("<=", ">=", "==", "<", ">")
 # A target that is a word: what is counted is what went wrong, so the word means none of it.
 WORDS = {"pass": ("==", 0.0), "false": ("==", 0.0)}
 FiveMinutes = Annotated[int, Narrowed(minimum=5, multipleOf=5)]
