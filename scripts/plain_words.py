@@ -41,7 +41,7 @@ CODE = re.compile(
     r"|<[^>\n]+>",
     re.MULTILINE | re.DOTALL,
 )
-# In a module: an argument that a docstring describes, and an expression inside of a text; but not the texts inside of that.
+# In a module: an argument that a docstring describes, and an expression in a text, but not the texts in that.
 NAMES = re.compile(r"^[ ]+\w+(?:, \w+)*:|{[^{}\n]*}", re.MULTILINE)
 INNER = re.compile(r"'[^']* [^']*'")
 
