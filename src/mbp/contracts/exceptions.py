@@ -12,38 +12,10 @@ from datetime import date
 
 from mbp.core.errors import MbpError
 from mbp.core.forms import Beside
-from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.reporting import Finding, read_codes
 from mbp.core.schema_check import did_you_mean
 
-RULES: dict[str, CodeMeaning] = {
-    rule.code: rule
-    for rule in (
-        CodeMeaning(
-            "exception_expired",
-            "An exception has expired.",
-            "An exception has a last day, so that the owner decides again.",
-            "fix the cause and remove the exception, or agree on a new last day",
-        ),
-        CodeMeaning(
-            "exception_too_far",
-            "The last day of an exception is too far ahead.",
-            "The policy limits for how long something may be excepted before the owner decides again.",
-            "choose an earlier last day",
-        ),
-        CodeMeaning(
-            "exception_unused",
-            "An exception excepts nothing.",
-            "It would hide a later finding.",
-            "remove it",
-        ),
-        CodeMeaning(
-            "exception_object_unknown",
-            "The object of an exception does not exist.",
-            "It would apply to a later object of that name.",
-            "correct the object, or remove the exception",
-        ),
-    )
-}
+RULES = read_codes("mbp.contracts", "exception_codes.yaml")
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,9 @@ def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Rele
     # What is measured anew counts, and what was signed before does not.
     release.measure()
     open_now = {one.id for one in release.run().results if one.open}
-    assert open_now - NOT_IN_PRODUCTION == {f"sign_off_{role}" for role in release.gate.sign_offs.roles}
+    assert open_now - NOT_IN_PRODUCTION == {
+        f"sign_off_{role}" for role in release.gate.sign_offs.roles
+    }
     release.sign()
     assert release.run().verdict == "rehearsal"
 
