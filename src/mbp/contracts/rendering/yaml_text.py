@@ -21,7 +21,7 @@ RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", 
 class _Writer(yaml.SafeDumper):  # type: ignore[misc]
     """Block style, lists of plain values in one line, the same value twice written twice."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, **_: Any) -> None:
         super().increase_indent(flow, indentless=False)
 
     def ignore_aliases(self, _: Any) -> bool:
