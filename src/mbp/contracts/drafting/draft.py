@@ -11,7 +11,7 @@ from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.lint.check_columns import names_a_person
 from mbp.contracts.lint.check_contract import TODO
 from mbp.contracts.reading import PLAIN_NAME, TYPE_NAME
-from mbp.contracts.rendering.yaml_text import scalar, yaml_text
+from mbp.contracts.rendering.yaml_text import flow, yaml_text
 from mbp.contracts.rules import families_of_options
 from mbp.core.templates import templates
 
@@ -121,7 +121,7 @@ def contract_text(draft: Draft, *, project: str, owner: str, channel: str) -> st
     key = next((column.name for column in draft.columns if column.key), None)
     environment = templates("mbp.contracts")
     environment.filters.update(
-        yaml=scalar,
+        yaml=flow,
         block=lambda value: yaml_text(value).rstrip("\n"),
         physical_type=physical_type,
         logical_type=logical_type,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
+
+from jinja2 import Environment
 
 from mbp.contracts.model import Contract
 from mbp.contracts.policy import Policy
@@ -63,6 +66,11 @@ def sheet_macro(sheet: Sheet) -> str:
 
 
 def _sql(name: str, **values: Any) -> str:
+    return _environment().get_template(f"{name}.sql.j2").render(mark=MARK, **values)
+
+
+@cache
+def _environment() -> Environment:
     environment = templates("mbp.contracts", **SQUARE)
     environment.filters["spaced"] = lambda text: re.sub(", *", ", ", text)
-    return environment.get_template(f"{name}.sql.j2").render(mark=MARK, **values)
+    return environment
