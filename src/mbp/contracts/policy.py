@@ -58,7 +58,7 @@ class Documentation:
 
 
 @dataclass(frozen=True)
-class Monitor:
+class MonitorParameters:
     """Parameters of the models that watch results and arrivals."""
 
     rule_max_age_hours: Positive
@@ -105,7 +105,7 @@ class Policy:
     severities: Annotated[tuple[Literal["error", "warning"], ...], SOME]
     warnings: Warnings
     documentation: Documentation
-    monitor: Monitor
+    monitor: MonitorParameters
     families: Annotated[Mapping[str, RuleFamily], SOME_KEYS]
     required_families: Annotated[tuple[str, ...], SOME]
     owners: Annotated[Mapping[str, Owner], SOME_KEYS]

@@ -77,7 +77,7 @@ class KpiEntry:
 
 
 @dataclass(frozen=True)
-class Parameters:
+class SheetParameters:
     """The numbers in the definitions of the KPIs."""
 
     slo_percent: PartPercent
@@ -97,7 +97,7 @@ class SheetFile:
     """The whole file."""
 
     version: Version
-    parameters: Parameters
+    parameters: SheetParameters
     kpis: Annotated[tuple[KpiEntry, ...], SOME]
 
 
@@ -128,7 +128,7 @@ class Sheet:
     """The sheet: KPI id -> KPI in the order of the file, and the parameters of the definitions."""
 
     kpis: Mapping[str, Kpi]
-    parameters: Parameters
+    parameters: SheetParameters
 
 
 def load_sheet(root: Path, policy: Policy) -> Sheet:

@@ -9,10 +9,10 @@ from dataclasses import astuple, dataclass, field
 from typing import get_type_hints
 
 from mbp.contracts.model import Rule
-from mbp.contracts.policy import Monitor, Policy
+from mbp.contracts.policy import MonitorParameters, Policy
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.contracts.semantics import Semantics
-from mbp.contracts.sheet import Kpi, Parameters, Sheet
+from mbp.contracts.sheet import Kpi, Sheet, SheetParameters
 
 FOLDER = "seeds/reference"
 SEEDS_FILE = f"{FOLDER}/_reference__seeds.gen.yml"
@@ -87,7 +87,7 @@ def reference_tables(
             "quality_monitor",
             "The parameters of the quality monitor, in one row",
             "quality",
-            _types(Monitor),
+            _types(MonitorParameters),
             [astuple(policy.monitor)],
         ),
         ReferenceTable(
@@ -102,7 +102,7 @@ def reference_tables(
             "measurement_parameters",
             "The parameters of the KPI definitions, in one row",
             "kpi_parameter",
-            _types(Parameters),
+            _types(SheetParameters),
             [astuple(sheet.parameters)],
         ),
         ReferenceTable(
