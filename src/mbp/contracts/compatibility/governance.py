@@ -9,7 +9,7 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
 from mbp.contracts.compatibility.service_levels import service_level_changes
 from mbp.contracts.compatibility.standard import STANDARD, form
-from mbp.contracts.compatibility.versions import read_version
+from mbp.contracts.compatibility.versions import release_order
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
@@ -51,7 +51,8 @@ def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
             "contract_kind_changed", "kind", BREAK, BREAK, old.get("kind"), new.get("kind")
         )
     before, after = (str(value.get("version", "")) for value in (old, new))
-    if read_version(before) and read_version(after) and read_version(after) < read_version(before):  # type: ignore[operator]
+    versions = release_order(before), release_order(after)
+    if None not in versions and versions[1] < versions[0]:  # type: ignore[operator]
         yield Change("version_decreased", "version", BREAK, BREAK, before, after)
     standards = [
         [int(part) for part in re.findall(r"\d+", str(value.get("apiVersion", "")))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -53,8 +53,8 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
             changes_found.append(
                 Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other))
             )
-        elif form(level) != form(other) or _element(level, old) != _element(other, new):
-            changes = list(_level(name, path, level, other, (old, new)))
+        elif form(level) != form(other):
+            changes = list(_level(name, path, level, other))
             changes_found += changes or remainder(level, other, path)
     yield from changes_found
     key = "slaDefaultElement"
@@ -63,12 +63,10 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 
 
 def _levels(contract: Mapping[str, Any]) -> list[Level]:
+    """The levels; one that names no element is about the default one."""
     entries = contract.get("slaProperties")
-    return [entry for entry in entries or () if isinstance(entry, Mapping)]
-
-
-def _element(level: Level, contract: Mapping[str, Any]) -> Any:
-    return level.get("element") or contract.get("slaDefaultElement")
+    default = {"element": contract.get("slaDefaultElement")}
+    return [{**default, **entry} for entry in entries or () if isinstance(entry, Mapping)]
 
 
 def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None, Level | None]]:
@@ -118,20 +116,18 @@ def _promise(level: Level | None) -> str | None:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-def _level(
-    name: str,
-    path: str,
-    results: Level,
-    other: Level,
-    contracts: tuple[Mapping[str, Any], Mapping[str, Any]],
-) -> Iterator[Change]:
+def _level(name: str, path: str, results: Level, other: Level) -> Iterator[Change]:
     code = f"sla_{snake(name)}"
-    elements = (_element(results, contracts[0]), _element(other, contracts[1]))
+    elements = (results.get("element"), other.get("element"))
     if elements[0] != elements[1] or results.get("property") != other.get("property"):
         yield Change(f"{code}_changed", path, BREAK, BREAK, elements[0], elements[1])
     texts = (_promise(results), _promise(other))
     sizes = _size(results), _size(other)
-    if texts[0] == texts[1]:
+    said = [
+        [form(level.get(key)) for key in ("value", "valueExt", "unit")]
+        for level in (results, other)
+    ]
+    if said[0] == said[1]:
         pass
     elif sizes[0] is None or sizes[1] is None or sizes[0][0] != sizes[1][0]:
         yield Change(f"{code}_changed", path, UNKNOWN, UNKNOWN, *texts)
@@ -149,7 +145,7 @@ def _level(
 
 
 def _size(level: Level) -> tuple[str, Decimal] | None:
-    """(what is measured, how much): seconds, a share, the day of a date; None when not known."""
+    """(what is measured, how much): seconds, a share, a day, an instant; None when not known."""
     value, unit = level.get("value"), str(level.get("unit") or "").lower()
     if level.get("valueExt") is not None or isinstance(value, bool):
         return None
@@ -162,19 +158,34 @@ def _size(level: Level) -> tuple[str, Decimal] | None:
     try:
         amount = Decimal(text)
     except InvalidOperation:
-        try:
-            return "date", Decimal(date.fromisoformat(text[:10]).toordinal())
-        except ValueError:
-            return None
+        return _moment(text)
     if not amount.is_finite():
         return None
     if unit == "ms":
         return "time", amount / 1000
+    if unit == "m" and level.get("property") == "retention":
+        return "months or minutes", amount
     if unit in SECONDS:
         return "time", amount * SECONDS[unit]
     # Every other unit is only compared with itself: a change of it changes the guarantee.
-    shares = ("", "%", "percent", "percentage")
-    return ("number", amount) if unit in shares else None
+    if unit in ("%", "percent", "percentage"):
+        return "percent", amount
+    return None if unit else ("number", amount)
+
+
+def _moment(text: str) -> tuple[str, Decimal] | None:
+    """A day, or an instant with its zone; one without a zone compares with its like."""
+    try:
+        return "day", Decimal(date.fromisoformat(text).toordinal())
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    kind = "instant" if moment.tzinfo else "local time"
+    gap = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return kind, Decimal(str(gap.total_seconds()))
 
 
 def _duration(text: str) -> Decimal | None:
