@@ -16,6 +16,7 @@ from mbp.contracts.compatibility.change_model import Kind, Unreadable
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
 LONGEST_NUMBER = 400
+MOST_DIGITS = 150
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 # Letters of ODCS formats (as Java writes them) -> strptime. Longer ones first.
 _LETTERS = {
@@ -47,6 +48,11 @@ _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
 
 class UnreadableValueError(ValueError):
     """The text is no value of the domain."""
+
+
+def is_countable(value: Decimal) -> bool:
+    """Finite, and not beyond the digits that are computed with."""
+    return value.is_finite() and abs(value.adjusted()) < MOST_DIGITS
 
 
 def domain_of(kind: Kind, logical: Kind) -> Kind:

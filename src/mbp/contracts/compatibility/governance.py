@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -114,16 +115,11 @@ def named_entries(entries: Any, keys: Sequence[tuple[str, ...]]) -> dict[str, Ma
         [str(next((entry[key] for key in names if entry.get(key)), None)) for names in keys]
         for entry in known
     ]
+    depths = range(1, len(keys) + 1)
+    often = Counter(tuple(own[:depth]) for own in words for depth in depths)
     results: dict[str, Mapping[str, Any]] = {}
     for entry, own in zip(known, words, strict=True):
-        depth = next(
-            (
-                number
-                for number in range(1, len(keys) + 1)
-                if sum(other[:number] == own[:number] for other in words) == 1
-            ),
-            len(keys),
-        )
+        depth = next((depth for depth in depths if often[tuple(own[:depth])] == 1), len(keys))
         name = own[0] + (f"({', '.join(own[1:depth])})" if depth > 1 else "")
         while name in results:
             name += "'"

@@ -143,7 +143,7 @@ class _Reader:
             fields.append(replace(field, required=True) if name in needed else field)
         known = {field.name for field in fields}
         # Of a field that is demanded and not described nothing is known but that it is there.
-        undescribed = [str(name) for name in needed if name not in known]
+        undescribed = dict.fromkeys(str(name) for name in needed if name not in known)
         fields += [
             replace(self._node({}, name, f"{path}.{name}"), required=True) for name in undescribed
         ]

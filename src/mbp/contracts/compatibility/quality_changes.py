@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
+from mbp.contracts.compatibility.domain_values import is_countable
 from mbp.contracts.compatibility.odcs_tables import closes_values, custom
-from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.compatibility.standard import STANDARD, form, paired, remainder
 from mbp.contracts.quality import OPERATORS
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
@@ -28,29 +29,24 @@ ANY: Interval = (SMALLEST, True, LARGEST, True)
 def quality_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of the `quality` entries of one table or column."""
     before, after = _rules(old), _rules(new)
-    lists = _rules(old, closed=True), _rules(new, closed=True)
-    listed = _paired(*lists)
+    listed, *alone = paired(_rules(old, closed=True), _rules(new, closed=True), IDENTITIES)
     for rule, other in listed:
         # The list itself is a limit of the column; what is said beside it is not.
         yield from _documents(rule, other, f"{new.path}.quality.{_label(other)}")
     # A closed list that tolerates other values from now on, or no longer, stays one rule.
-    alone = [
-        [rule for rule in side if not any(rule is pair[place] for pair in listed)]
-        for place, side in enumerate(lists)
-    ]
-    pairs = _paired([*before, *alone[0]], [*after, *alone[1]])
+    pairs, gone, fresh = paired([*before, *alone[0]], [*after, *alone[1]], IDENTITIES)
     for rule, other in pairs:
         path = f"{new.path}.quality.{_label(other)}"
         if form(rule) != form(other):
             changes = list(_changed(rule, other, path))
             yield from changes or remainder(rule, other, path)
     for rule in before:
-        if not any(rule is first for first, _ in pairs):
+        if any(rule is other for other in gone):
             verdict = OK if _lenient(rule) else BREAK
             path = f"{old.path}.quality.{_label(rule)}"
             yield Change("quality_rule_removed", path, OK, verdict, _shown(rule), None)
     for rule in after:
-        if not any(rule is other for _, other in pairs):
+        if any(rule is other for other in fresh):
             verdict = OK if _lenient(rule) else BREAK
             path = f"{new.path}.quality.{_label(rule)}"
             yield Change("quality_rule_added", path, verdict, OK, None, _shown(rule))
@@ -76,26 +72,13 @@ def _generic(value: Any) -> Any:
     return value
 
 
-def _paired(
-    before: list[dict[str, Any]], after: list[dict[str, Any]]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Rules of both sides that are one rule: by id, by name, alike, or by what they measure."""
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    left, right = list(before), list(after)
-    for identity in (
-        lambda rule: rule.get("id"),
-        lambda rule: rule.get("name"),
-        lambda rule: json.dumps(_core(rule), sort_keys=True, default=str),
-        lambda rule: str(rule.get("metric") or rule.get("type")),
-    ):
-        for rule in list(left):
-            key = identity(rule)
-            other = next((entry for entry in right if key and identity(entry) == key), None)
-            if other is not None:
-                pairs.append((rule, other))
-                left.remove(rule)
-                right.remove(other)
-    return pairs
+# Rules of both sides are one rule by id, by name, alike, or by what they measure.
+IDENTITIES = (
+    lambda rule: rule.get("id"),
+    lambda rule: rule.get("name"),
+    lambda rule: json.dumps(_core(rule), sort_keys=True, default=str),
+    lambda rule: str(rule.get("metric") or rule.get("type")),
+)
 
 
 def _core(rule: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -257,7 +240,7 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
             ]
         except InvalidOperation:
             return None
-        if not numbers or not all(number.is_finite() for number in numbers):
+        if not numbers or not all(map(is_countable, numbers)):
             return None
         parts = _parts(key, numbers)
         if parts is None:
@@ -271,11 +254,10 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
 def _whole(part: Interval) -> Interval | None:
     """The same whole numbers: what a metric counts has no others."""
     low, low_open, high, high_open = part
-    first = low // 1 + 1 if low_open else -(-low // 1)
-    if high == LARGEST:
-        return (first, False, high, high_open)
-    last = -(-high // 1) - 1 if high_open else high // 1
-    return (first, False, last, False) if first <= last else None
+    first, last = low.to_integral_value(ROUND_CEILING), high.to_integral_value(ROUND_FLOOR)
+    first += low_open and first == low
+    last -= high_open and last == high and high != LARGEST
+    return (first, False, last, high == LARGEST) if first <= last else None
 
 
 def _parts(key: str, numbers: list[Decimal]) -> list[Interval] | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import snake
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
-from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.compatibility.domain_values import is_countable
+from mbp.contracts.compatibility.standard import STANDARD, form, paired, remainder
 from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
@@ -38,10 +40,12 @@ DURATION = re.compile(
 def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """All changes of `slaProperties` and of the element that they are about by default."""
     changes_found: list[Change] = []
-    for level, other in _paired(_levels(old), _levels(new)):
+    sides = _levels(old), _levels(new)
+    often = [Counter(key for level in side for key in _kinds(level)) for side in sides]
+    for level, other in _paired(*sides):
         entry = other or level or {}
         name = str(entry.get("property"))
-        path = f"slaProperties.{_label(entry, old, new)}"
+        path = f"slaProperties.{_label(entry, often)}"
         if name not in SERVICE_LEVELS:
             if form(level) != form(other):
                 changes_found.append(entry_change(path, level, other, known=False))
@@ -71,40 +75,39 @@ def _levels(contract: Mapping[str, Any]) -> list[Level]:
 
 def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None, Level | None]]:
     """Levels of both sides that are one: by id, by all they say, by ever less of what identifies one."""
-    left, right = list(before), list(after)
-    pairs: list[tuple[Level | None, Level | None]] = []
-    for identity in (
-        lambda level: level.get("id"),
-        lambda level: repr(form(level)),
-        lambda level: tuple(str(level.get(key)) for key in ("property", "element", "driver")),
-        lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
-        lambda level: str(level.get("property")),
-    ):
-        for earlier in list(left):
-            key = identity(earlier)
-            twin = next((other for other in right if key and identity(other) == key), None)
-            if twin is not None:
-                pairs.append((earlier, twin))
-                left = [other for other in left if other is not earlier]
-                right = [other for other in right if other is not twin]
-    return [*pairs, *((before, None) for before in left), *((None, level) for level in right)]
+    pairs, left, right = paired(
+        before,
+        after,
+        (
+            lambda level: level.get("id"),
+            lambda level: repr(form(level)),
+            lambda level: tuple(str(level.get(key)) for key in ("property", "element", "driver")),
+            lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
+            lambda level: str(level.get("property")),
+        ),
+    )
+    return [*pairs, *((level, None) for level in left), *((None, level) for level in right)]
 
 
-def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them."""
+def _kinds(level: Level) -> tuple[str, tuple[str, str]]:
+    """What it is a level of, and of which element."""
+    name = str(level.get("property"))
+    return name, (name, str(level.get("element")))
+
+
+def _label(entry: Level, often: Sequence[Counter[Any]]) -> str:
+    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them.
+
+    Args:
+        often: of each side, how many levels are of each kind, and of each kind and element.
+    """
     if entry.get("id"):
         return str(entry["id"])
-    name = entry.get("property")
-    sides = [
-        [level for level in _levels(contract) if level.get("property") == name]
-        for contract in (old, new)
-    ]
-    if max(map(len, sides)) < 2:  # noqa: PLR2004
-        return str(name)
+    name, place = _kinds(entry)
+    if max(side[name] for side in often) < 2:  # noqa: PLR2004
+        return name
     words = [entry.get("element")]
-    if any(
-        sum(level.get("element") == entry.get("element") for level in side) > 1 for side in sides
-    ):
+    if any(side[place] > 1 for side in often):
         words.append(entry.get("driver"))
     return f"{name}({', '.join(map(str, words))})"
 
@@ -159,7 +162,7 @@ def _size(level: Level) -> tuple[str, Decimal] | None:
         amount = Decimal(text)
     except InvalidOperation:
         return _moment(text)
-    if not amount.is_finite():
+    if not is_countable(amount):
         return None
     if unit == "ms":
         return "time", amount / 1000

@@ -7,10 +7,10 @@ change without a finding. A key in neither list is judged as unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from mbp.contracts.compatibility.change_model import Change, entry_change
 
@@ -154,6 +154,35 @@ def sql_form(value: Any) -> Any:
     if not isinstance(value, str):
         return exact(value)
     return _SQL_PARTS.sub(lambda match: match[1] or " ", value).strip()
+
+
+Entry = TypeVar("Entry", bound=Mapping[str, Any])
+
+
+def paired(
+    before: Sequence[Entry],
+    after: Sequence[Entry],
+    identities: Sequence[Callable[[Entry], Any]],
+) -> tuple[list[tuple[Entry, Entry]], list[Entry], list[Entry]]:
+    """Entries of both sides that are one, by the first identity that two share; and those of each side alone."""
+    pairs: list[tuple[Entry, Entry]] = []
+    left, right = list(before), list(after)
+    for identity in identities:
+        twins: dict[str, list[Entry]] = {}
+        for entry in reversed(right):
+            if key := identity(entry):
+                twins.setdefault(repr(key), []).append(entry)
+        alone = []
+        for entry in left:
+            same = twins.get(repr(identity(entry)))
+            if same:
+                pairs.append((entry, same.pop()))
+            else:
+                alone.append(entry)
+        left = alone
+        taken = {id(other) for _, other in pairs}
+        right = [entry for entry in right if id(entry) not in taken]
+    return pairs, left, right
 
 
 def remainder(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -79,6 +81,9 @@ RULES = [
         "ok ok",
     ),
     ({**ROWS, "mustBeGreaterThan": 0}, {**ROWS, "mustBeGreaterOrEqualTo": 1}, "ok ok"),
+    ({**NULLS, "mustBe": 0.5}, {**NULLS, "mustBe": 0}, "unknown unknown"),
+    ({**NULLS, "mustBeGreaterThan": 0.5}, {**NULLS, "mustBeGreaterOrEqualTo": 1}, "ok ok"),
+    ({**NULLS, "mustBeLessThan": 1.5}, {**NULLS, "mustBeLessOrEqualTo": 1}, "ok ok"),
     ({**LISTED, "mustBe": 0}, {**LISTED, "mustBeLessThan": 5}, "ok break"),
     ({**LISTED, "mustBeLessThan": 5}, {**LISTED, "mustBe": 0}, "break ok"),
     (SORTED, {**SORTED, "arguments": {"properties": ["b", "a"]}}, "ok ok"),
@@ -228,3 +233,24 @@ def test_snowflake_pads_nothing_and_a_serial_is_an_integer() -> None:
     assert judged(old, new, "postgres") == ("ok", "break")
     serial, bigint = ({"physicalType": text} for text in ("serial", "bigint"))
     assert judged(serial, bigint, "postgres") == ("ok", "break")
+
+
+def test_many_levels_and_servers_are_compared_in_seconds() -> None:
+    def of(value: int, kind: str) -> dict[str, Any]:
+        levels = [
+            {"property": "latency", "value": number + value, "unit": "h", "element": f"t.c{number}"}
+            for number in range(1500)
+        ]
+        servers = [{"server": "s", "type": kind, "host": str(number)} for number in range(500)]
+        return contract({"logicalType": "string"}, slaProperties=levels, servers=servers)
+
+    started = time.process_time()
+    assert len(diff(of(0, "postgres"), of(1, "postgres"))) == 1500
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("size", ["1e999999", "1e500"])
+def test_numbers_beyond_counting_are_undecided(size: str) -> None:
+    assert both(level(size, "h"), level("1e998", "h")) == "unknown unknown"
+    old, new = (quality({**NULLS, "mustBeLessThan": Decimal(text)}) for text in (size, "5"))
+    assert both(old, new) == "unknown unknown"
