@@ -139,7 +139,7 @@ def _load(
 
 
 NOTES = {
-    "rounded": "values rounded half to even",
+    "rounded": "values lost digits: decimals are rounded half to even, instants cut to microseconds",
     "filled": "gaps filled as the mapping says",
 }
 

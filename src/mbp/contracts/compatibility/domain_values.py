@@ -16,6 +16,7 @@ from mbp.contracts.compatibility.change_model import Kind, Unreadable
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
 LONGEST_NUMBER = 400
+MOST_DIGITS = 150
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 # Letters of ODCS formats (as Java writes them) -> strptime. Longer ones first.
 _LETTERS = {
@@ -41,6 +42,7 @@ _LETTERS = {
     "X": "%z",
     "Z": "%z",
 }
+_FRACTION = re.compile(r":\d\d[.,]\d{6}(\d+)", re.ASCII)
 _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
 
 
@@ -48,8 +50,15 @@ class UnreadableValueError(ValueError):
     """The text is no value of the domain."""
 
 
+def is_countable(value: Decimal) -> bool:
+    """Finite, and not beyond the digits that are computed with."""
+    return value.is_finite() and abs(value.adjusted()) < MOST_DIGITS
+
+
 def domain_of(kind: Kind, logical: Kind) -> Kind:
     """The kind whose values the limits of a column are about."""
+    if (logical.name, kind.name) == ("date", "timestamp"):
+        return kind  # ODCS 3.0 has no other logical type for it
     if logical.temporal and (kind.temporal or kind.name in ("nominal", "unclear", "unstated")):
         return logical
     if kind.numeric or kind.temporal or kind.name in ("string", "boolean"):
@@ -133,16 +142,31 @@ def _moment(text: str, kind: Kind, form: str | None) -> Decimal:
             pass  # ISO 8601 is read beside the column's own format
     try:
         if kind.name == "date":
-            return Decimal((date.fromisoformat(text[:10]) - EPOCH.date()).days)
+            return _day(text)
         if kind.name == "time":
-            return _seconds(time.fromisoformat(text))
-        return _counted(datetime.fromisoformat(text), kind)
+            return _seconds(time.fromisoformat(text)) + _beyond_micros(text)
+        return _counted(datetime.fromisoformat(text), kind) + _beyond_micros(text)
     except ValueError as error:
         raise UnreadableValueError(f"not a {kind.name}: {text!r}") from error
 
 
+def _beyond_micros(text: str) -> Decimal:
+    """What Python leaves out of a fraction of a second."""
+    match = _FRACTION.search(text)
+    return Decimal(match[1]).scaleb(-6 - len(match[1])) if match else Decimal(0)
+
+
+def _day(text: str) -> Decimal:
+    try:
+        return Decimal((date.fromisoformat(text) - EPOCH.date()).days)
+    except ValueError:
+        return _counted(datetime.fromisoformat(text), Kind("date"))
+
+
 def _counted(moment: datetime, kind: Kind) -> Decimal:
     if kind.name == "date":
+        if moment.time() != time():
+            raise ValueError("a day with a time")
         return Decimal((moment.date() - EPOCH.date()).days)
     if kind.name == "time":
         return _seconds(moment.time())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import snake
@@ -13,6 +14,7 @@ from mbp.contracts.compatibility.change_model import (
     Compatibility,
     Facets,
     SchemaNode,
+    value_key,
 )
 from mbp.contracts.compatibility.domain_values import domain_of
 from mbp.contracts.compatibility.domains import SAFE, Inclusion, sizes_within, value_within, within
@@ -63,6 +65,7 @@ def _meaningless(option: str, before: Any, after: Any) -> bool:
 
 def _direction(option: str, before: Any, after: Any) -> str:
     if option == "multipleOf" and None not in (before, after):
+        before, after = Decimal(str(before)), Decimal(str(after))
         if before % after == 0:
             return "loosened"
         return "tightened" if after % before == 0 else "changed"
@@ -123,7 +126,7 @@ def _written(node: SchemaNode, edge: str) -> Any:
 
 def _values(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     before, after = old.facets.values, new.facets.values
-    if before == after:
+    if before == after and list(map(value_key, before or ())) == list(map(value_key, after or ())):
         return
     if before is None or after is None:
         code = "enum_added" if before is None else "enum_removed"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
 from mbp.contracts.compatibility.service_levels import service_level_changes
 from mbp.contracts.compatibility.standard import STANDARD, form
-from mbp.contracts.compatibility.versions import read_version
+from mbp.contracts.compatibility.versions import release_order
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
@@ -51,7 +52,8 @@ def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
             "contract_kind_changed", "kind", BREAK, BREAK, old.get("kind"), new.get("kind")
         )
     before, after = (str(value.get("version", "")) for value in (old, new))
-    if read_version(before) and read_version(after) and read_version(after) < read_version(before):  # type: ignore[operator]
+    versions = release_order(before), release_order(after)
+    if None not in versions and versions[1] < versions[0]:  # type: ignore[operator]
         yield Change("version_decreased", "version", BREAK, BREAK, before, after)
     standards = [
         [int(part) for part in re.findall(r"\d+", str(value.get("apiVersion", "")))]
@@ -113,16 +115,11 @@ def named_entries(entries: Any, keys: Sequence[tuple[str, ...]]) -> dict[str, Ma
         [str(next((entry[key] for key in names if entry.get(key)), None)) for names in keys]
         for entry in known
     ]
+    depths = range(1, len(keys) + 1)
+    often = Counter(tuple(own[:depth]) for own in words for depth in depths)
     results: dict[str, Mapping[str, Any]] = {}
     for entry, own in zip(known, words, strict=True):
-        depth = next(
-            (
-                number
-                for number in range(1, len(keys) + 1)
-                if sum(other[:number] == own[:number] for other in words) == 1
-            ),
-            len(keys),
-        )
+        depth = next((depth for depth in depths if often[tuple(own[:depth])] == 1), len(keys))
         name = own[0] + (f"({', '.join(own[1:depth])})" if depth > 1 else "")
         while name in results:
             name += "'"

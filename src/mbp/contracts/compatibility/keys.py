@@ -15,6 +15,12 @@ PATH = re.compile(r"(?:[^#\s]*#)?/?schema/([^/\s]+)/properties/([^/\s]+)")
 
 def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of the table's primary key (as a set), of its references and its partitions."""
+    yield from _key_changes(old, new)
+    yield from _references(old, new)
+
+
+def _key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
+    """Changes of the columns that are the key, and of those it is partitioned by."""
     before, after = _key(old), _key(new)
     if before != after:
         code, backward, forward = "primary_key_changed", BREAK, BREAK
@@ -29,7 +35,6 @@ def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         yield Change("primary_key_reordered", old.path, OK, OK, _key_order(old), _key_order(new))
     else:
         yield from _positions(old, new, "primaryKeyPosition")
-    yield from _references(old, new)
     parts_old, parts_new = _partitions(old), _partitions(new)
     if parts_old != parts_new:
         yield Change("partitioning_changed", old.path, OK, OK, parts_old, parts_new)
@@ -38,7 +43,8 @@ def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
 
 
 def column_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
-    """Changes of `unique` and of the references of one column."""
+    """Changes of `unique`, of the references of one column, and of keys inside it."""
+    yield from _key_changes(old, new)
     before, after = bool(old.raw.get("unique")), bool(new.raw.get("unique"))
     # A primary key is unique; its changes are reported for the table.
     if before != after and old.raw.get("primaryKey") and new.raw.get("primaryKey"):
@@ -123,7 +129,7 @@ def _identity(entry: Mapping[str, Any], single: bool) -> str:
 
 
 def _kind(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("type") or "foreignKey")
+    return str(entry.get("type"))
 
 
 def _known(
@@ -142,10 +148,16 @@ def _known(
 
 
 def _relationships(node: SchemaNode) -> list[Mapping[str, Any]]:
-    return [entry for entry in node.raw.get("relationships") or () if isinstance(entry, Mapping)]
+    entries = node.raw.get("relationships") or ()
+    return [{"type": "foreignKey", **entry} for entry in entries if isinstance(entry, Mapping)]
 
 
 def _target(entry: Mapping[str, Any]) -> str:
+    """From where to where; the pairs of a composite key in one order."""
+    origins, targets = entry.get("from"), entry.get("to")
+    if isinstance(origins, list) and isinstance(targets, list) and len(origins) == len(targets):
+        pairs = sorted(zip(origins, targets, strict=True), key=str)
+        entry = {"from": [pair[0] for pair in pairs], "to": [pair[1] for pair in pairs]}
     source = f"{_text(entry['from'])} -> " if entry.get("from") else ""
     return f"{source}{_text(entry.get('to'))}"
 

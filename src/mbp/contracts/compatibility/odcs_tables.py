@@ -134,8 +134,6 @@ class _Reader:
         return self.paths.get(value.removeprefix("/"), value) if isinstance(value, str) else value
 
     def _fields(self, entry: Mapping[str, Any], path: str) -> tuple[SchemaNode, ...]:
-        if not entry.get("properties"):
-            return ()
         fields: list[SchemaNode] = []
         demanded = self._options(entry, path).get("required")
         needed = demanded if isinstance(demanded, list) else ()
@@ -143,6 +141,12 @@ class _Reader:
             name = self.name(item)
             field = self._node(item, name, f"{path}.{name}")
             fields.append(replace(field, required=True) if name in needed else field)
+        known = {field.name for field in fields}
+        # Of a field that is demanded and not described nothing is known but that it is there.
+        undescribed = dict.fromkeys(str(name) for name in needed if name not in known)
+        fields += [
+            replace(self._node({}, name, f"{path}.{name}"), required=True) for name in undescribed
+        ]
         often = Counter(node.name for node in fields)
         for name, count in often.items():
             if count > 1:
@@ -222,7 +226,9 @@ class _Reader:
     ) -> Facets:
         domain = domain_of(kind, promised)
         # Days and whole numbers have their own way of counting, however they are stored.
-        counted = promised if promised.temporal or promised.name == "integer" else domain
+        counted = domain
+        if not domain.temporal and (promised.temporal or promised.name == "integer"):
+            counted = promised
         form = options.get("format") if promised.temporal else None
         limits = self._limits(entry, path)
         bounds: dict[str, Decimal] = {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
+from mbp.contracts.compatibility.domain_values import is_countable
 from mbp.contracts.compatibility.odcs_tables import closes_values, custom
-from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.compatibility.standard import STANDARD, form, paired, remainder
 from mbp.contracts.quality import OPERATORS
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
@@ -28,22 +29,24 @@ ANY: Interval = (SMALLEST, True, LARGEST, True)
 def quality_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of the `quality` entries of one table or column."""
     before, after = _rules(old), _rules(new)
-    for rule, other in _paired(_rules(old, closed=True), _rules(new, closed=True)):
+    listed, *alone = paired(_rules(old, closed=True), _rules(new, closed=True), IDENTITIES)
+    for rule, other in listed:
         # The list itself is a limit of the column; what is said beside it is not.
         yield from _documents(rule, other, f"{new.path}.quality.{_label(other)}")
-    pairs = _paired(before, after)
+    # A closed list that tolerates other values from now on, or no longer, stays one rule.
+    pairs, gone, fresh = paired([*before, *alone[0]], [*after, *alone[1]], IDENTITIES)
     for rule, other in pairs:
         path = f"{new.path}.quality.{_label(other)}"
         if form(rule) != form(other):
             changes = list(_changed(rule, other, path))
             yield from changes or remainder(rule, other, path)
     for rule in before:
-        if not any(rule is first for first, _ in pairs):
+        if any(rule is other for other in gone):
             verdict = OK if _lenient(rule) else BREAK
             path = f"{old.path}.quality.{_label(rule)}"
             yield Change("quality_rule_removed", path, OK, verdict, _shown(rule), None)
     for rule in after:
-        if not any(rule is other for _, other in pairs):
+        if any(rule is other for other in fresh):
             verdict = OK if _lenient(rule) else BREAK
             path = f"{new.path}.quality.{_label(rule)}"
             yield Change("quality_rule_added", path, verdict, OK, None, _shown(rule))
@@ -69,26 +72,13 @@ def _generic(value: Any) -> Any:
     return value
 
 
-def _paired(
-    before: list[dict[str, Any]], after: list[dict[str, Any]]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Rules of both sides that are one rule: by id, by name, alike, or by what they measure."""
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    left, right = list(before), list(after)
-    for identity in (
-        lambda rule: rule.get("id"),
-        lambda rule: rule.get("name"),
-        lambda rule: json.dumps(_core(rule), sort_keys=True, default=str),
-        lambda rule: str(rule.get("metric") or rule.get("type")),
-    ):
-        for rule in list(left):
-            key = identity(rule)
-            other = next((entry for entry in right if key and identity(entry) == key), None)
-            if other is not None:
-                pairs.append((rule, other))
-                left.remove(rule)
-                right.remove(other)
-    return pairs
+# Rules of both sides are one rule by id, by name, alike, or by what they measure.
+IDENTITIES = (
+    lambda rule: rule.get("id"),
+    lambda rule: rule.get("name"),
+    lambda rule: json.dumps(_core(rule), sort_keys=True, default=str),
+    lambda rule: str(rule.get("metric") or rule.get("type")),
+)
 
 
 def _core(rule: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -101,7 +91,7 @@ def _label(rule: Mapping[str, Any]) -> str:
 
 def _lenient(rule: Mapping[str, Any]) -> bool:
     """A warning blocks nothing."""
-    return rule.get("severity") in ("warning", "warn", "info")
+    return str(rule.get("severity")).lower() in ("warning", "warn", "info")
 
 
 def _shown(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,20 +104,21 @@ def _changed(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
         verdicts = (OK, BREAK) if _lenient(new) else (BREAK, OK)
         yield Change(code, path, *verdicts, old.get("severity"), new.get("severity"))
     elif form(old.get("severity")) != form(new.get("severity")):
-        known = _lenient(old) or {old.get("severity"), new.get("severity")} <= {None, "error"}
+        words = {str(rule.get("severity", "error")).lower() for rule in (old, new)}
+        known = _lenient(old) or len(words) == 1
         verdict = OK if known else UNKNOWN
         values = (old.get("severity"), new.get("severity"))
         yield Change("quality_severity_changed", path, verdict, verdict, *values)
     yield from _documents(old, new, path)
     skipped = {*OPERATORS, *FOR_PEOPLE, "severity", "customProperties", "unit", "arguments"}
     for key in sorted({*old, *new} - skipped):
-        if _text(old.get(key)) != _text(new.get(key)):
+        if form({key: old.get(key)}) != form({key: new.get(key)}):
             code = "quality_rule_changed" if key == "metric" else "quality_rule_undecided"
             verdict = BREAK if key == "metric" else UNKNOWN
             yield Change(code, f"{path}.{key}", verdict, verdict, old.get(key), new.get(key))
     if _lenient(old) and _lenient(new):
         for key in (*OPERATORS, "unit", "arguments"):
-            if form(old.get(key)) != form(new.get(key)):
+            if form({key: old.get(key)}) != form({key: new.get(key)}):
                 note = "a warning blocks nothing"
                 yield Change(
                     "metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key), note
@@ -164,11 +155,6 @@ def _custom(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Cha
         yield Change(code, f"{path}.{name}", verdict, verdict, before, after)
 
 
-def _text(value: Any) -> Any:
-    """Queries are compared without their layout."""
-    return " ".join(value.split()) if isinstance(value, str) else value
-
-
 def _percent(rule: Mapping[str, Any]) -> bool:
     return str(rule.get("unit", "")).lower() in ("percent", "%", "percentage")
 
@@ -186,7 +172,7 @@ def _results(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
     accepted = _accepted(old), _accepted(new)
     moved = _moved(old.get("arguments") or {}, new.get("arguments") or {})
     shown = (_shown(old), _shown(new))
-    if None in accepted or moved is None:
+    if None in accepted or [] in accepted or moved is None:
         if accepted[0] != accepted[1] or moved is None or _shown(old) != _shown(new):
             yield Change("quality_rule_undecided", path, UNKNOWN, UNKNOWN, *shown)
         return
@@ -198,6 +184,11 @@ def _results(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
         before, {"up": "down", "down": "up"}.get(moved, moved)
     )
     if backward and forward:
+        for key in (*OPERATORS, "arguments"):
+            if form({key: old.get(key)}) != form({key: new.get(key)}):
+                note = "the same in other words"
+                values = old.get(key), new.get(key)
+                yield Change("metadata_changed", f"{path}.{key}", OK, OK, *values, note)
         return
     code = "quality_rule_changed"
     if backward != forward:
@@ -249,13 +240,24 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
             ]
         except InvalidOperation:
             return None
-        if not numbers or not all(number.is_finite() for number in numbers):
+        if not numbers or not all(map(is_countable, numbers)):
             return None
         parts = _parts(key, numbers)
         if parts is None:
             return None
         pairs = [both for part in pairs for other in parts if (both := _meet(part, other))]
+    if rule.get("metric") and not _percent(rule):
+        pairs = [whole for part in pairs if (whole := _whole(part))]
     return pairs
+
+
+def _whole(part: Interval) -> Interval | None:
+    """The same whole numbers: what a metric counts has no others."""
+    low, low_open, high, high_open = part
+    first, last = low.to_integral_value(ROUND_CEILING), high.to_integral_value(ROUND_FLOOR)
+    first += low_open and first == low
+    last -= high_open and last == high and high != LARGEST
+    return (first, False, last, high == LARGEST) if first <= last else None
 
 
 def _parts(key: str, numbers: list[Decimal]) -> list[Interval] | None:

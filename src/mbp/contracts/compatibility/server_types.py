@@ -66,6 +66,7 @@ DIGITS = {"mysql": 0, "snowflake": 9, "hive": 9, "tsql": 7, **dict.fromkeys(TRIN
 # Engines that keep the offset with an instant, so that it is more than the instant.
 KEEPS_OFFSET = ("snowflake", "oracle", "tsql", *TRINOS)
 SMALL_INTEGERS = {"TINYINT": 8, "SMALLINT": 16, "MEDIUMINT": 24, "INT": 32, "BIGINT": 64}
+SERIALS = {"SMALLSERIAL": 16, "SERIAL": 32, "BIGSERIAL": 64}
 WIDE_INTEGERS = {"INT128": 128, "INT256": 256}
 UNSIGNED = {"UTINYINT": 8, "USMALLINT": 16, "UMEDIUMINT": 24, "UINT": 32, "UBIGINT": 64}
 SINGLE, DOUBLE = 24, 53
@@ -200,7 +201,7 @@ def _nominal(name: str, parameters: Parameters) -> Kind:
 def _whole(
     known: str, name: str, parameters: Parameters, _numbers: tuple[int, ...], engine: str
 ) -> Kind | None:
-    bits = {**SMALL_INTEGERS, **WIDE_INTEGERS}.get(known)
+    bits = {**SMALL_INTEGERS, **WIDE_INTEGERS, **SERIALS}.get(known)
     unsigned = UNSIGNED.get(known)
     if bits is None and unsigned is None:
         return None
@@ -268,7 +269,8 @@ def _text(
             return Kind("string", length=length or BYTE_TEXTS[known], label="bytes")
         return Kind("string", length=length or LENGTHS.get(engine), label=label)
     if known in ("CHAR", "NCHAR") or (known == "BPCHAR" and length is not None):
-        return Kind("string", length=length or 1, fixed=True, label=label)
+        # Snowflake pads nothing: its CHAR is a VARCHAR of another default length.
+        return Kind("string", length=length or 1, fixed=engine != "snowflake", label=label)
     if known == "BPCHAR":
         return Kind("nominal", label=name)
     if length is None and not parameters:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import snake
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
-from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.compatibility.domain_values import is_countable
+from mbp.contracts.compatibility.standard import STANDARD, form, paired, remainder
 from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
@@ -38,10 +40,12 @@ DURATION = re.compile(
 def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """All changes of `slaProperties` and of the element that they are about by default."""
     changes_found: list[Change] = []
-    for level, other in _paired(_levels(old), _levels(new)):
+    sides = _levels(old), _levels(new)
+    often = [Counter(key for level in side for key in _kinds(level)) for side in sides]
+    for level, other in _paired(*sides):
         entry = other or level or {}
         name = str(entry.get("property"))
-        path = f"slaProperties.{_label(entry, old, new)}"
+        path = f"slaProperties.{_label(entry, often)}"
         if name not in SERVICE_LEVELS:
             if form(level) != form(other):
                 changes_found.append(entry_change(path, level, other, known=False))
@@ -53,8 +57,8 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
             changes_found.append(
                 Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other))
             )
-        elif form(level) != form(other) or _element(level, old) != _element(other, new):
-            changes = list(_level(name, path, level, other, (old, new)))
+        elif form(level) != form(other):
+            changes = list(_level(name, path, level, other))
             changes_found += changes or remainder(level, other, path)
     yield from changes_found
     key = "slaDefaultElement"
@@ -63,50 +67,47 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 
 
 def _levels(contract: Mapping[str, Any]) -> list[Level]:
+    """The levels; one that names no element is about the default one."""
     entries = contract.get("slaProperties")
-    return [entry for entry in entries or () if isinstance(entry, Mapping)]
-
-
-def _element(level: Level, contract: Mapping[str, Any]) -> Any:
-    return level.get("element") or contract.get("slaDefaultElement")
+    default = {"element": contract.get("slaDefaultElement")}
+    return [{**default, **entry} for entry in entries or () if isinstance(entry, Mapping)]
 
 
 def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None, Level | None]]:
     """Levels of both sides that are one: by id, by all they say, by ever less of what identifies one."""
-    left, right = list(before), list(after)
-    pairs: list[tuple[Level | None, Level | None]] = []
-    for identity in (
-        lambda level: level.get("id"),
-        lambda level: repr(form(level)),
-        lambda level: tuple(str(level.get(key)) for key in ("property", "element", "driver")),
-        lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
-        lambda level: str(level.get("property")),
-    ):
-        for earlier in list(left):
-            key = identity(earlier)
-            twin = next((other for other in right if key and identity(other) == key), None)
-            if twin is not None:
-                pairs.append((earlier, twin))
-                left = [other for other in left if other is not earlier]
-                right = [other for other in right if other is not twin]
-    return [*pairs, *((before, None) for before in left), *((None, level) for level in right)]
+    pairs, left, right = paired(
+        before,
+        after,
+        (
+            lambda level: level.get("id"),
+            lambda level: repr(form(level)),
+            lambda level: tuple(str(level.get(key)) for key in ("property", "element", "driver")),
+            lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
+            lambda level: str(level.get("property")),
+        ),
+    )
+    return [*pairs, *((level, None) for level in left), *((None, level) for level in right)]
 
 
-def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them."""
+def _kinds(level: Level) -> tuple[str, tuple[str, str]]:
+    """What it is a level of, and of which element."""
+    name = str(level.get("property"))
+    return name, (name, str(level.get("element")))
+
+
+def _label(entry: Level, often: Sequence[Counter[Any]]) -> str:
+    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them.
+
+    Args:
+        often: of each side, how many levels are of each kind, and of each kind and element.
+    """
     if entry.get("id"):
         return str(entry["id"])
-    name = entry.get("property")
-    sides = [
-        [level for level in _levels(contract) if level.get("property") == name]
-        for contract in (old, new)
-    ]
-    if max(map(len, sides)) < 2:  # noqa: PLR2004
-        return str(name)
+    name, place = _kinds(entry)
+    if max(side[name] for side in often) < 2:  # noqa: PLR2004
+        return name
     words = [entry.get("element")]
-    if any(
-        sum(level.get("element") == entry.get("element") for level in side) > 1 for side in sides
-    ):
+    if any(side[place] > 1 for side in often):
         words.append(entry.get("driver"))
     return f"{name}({', '.join(map(str, words))})"
 
@@ -118,20 +119,18 @@ def _promise(level: Level | None) -> str | None:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-def _level(
-    name: str,
-    path: str,
-    results: Level,
-    other: Level,
-    contracts: tuple[Mapping[str, Any], Mapping[str, Any]],
-) -> Iterator[Change]:
+def _level(name: str, path: str, results: Level, other: Level) -> Iterator[Change]:
     code = f"sla_{snake(name)}"
-    elements = (_element(results, contracts[0]), _element(other, contracts[1]))
+    elements = (results.get("element"), other.get("element"))
     if elements[0] != elements[1] or results.get("property") != other.get("property"):
         yield Change(f"{code}_changed", path, BREAK, BREAK, elements[0], elements[1])
     texts = (_promise(results), _promise(other))
     sizes = _size(results), _size(other)
-    if texts[0] == texts[1]:
+    said = [
+        [form(level.get(key)) for key in ("value", "valueExt", "unit")]
+        for level in (results, other)
+    ]
+    if said[0] == said[1]:
         pass
     elif sizes[0] is None or sizes[1] is None or sizes[0][0] != sizes[1][0]:
         yield Change(f"{code}_changed", path, UNKNOWN, UNKNOWN, *texts)
@@ -149,7 +148,7 @@ def _level(
 
 
 def _size(level: Level) -> tuple[str, Decimal] | None:
-    """(what is measured, how much): seconds, a share, the day of a date; None when not known."""
+    """(what is measured, how much): seconds, a share, a day, an instant; None when not known."""
     value, unit = level.get("value"), str(level.get("unit") or "").lower()
     if level.get("valueExt") is not None or isinstance(value, bool):
         return None
@@ -162,19 +161,34 @@ def _size(level: Level) -> tuple[str, Decimal] | None:
     try:
         amount = Decimal(text)
     except InvalidOperation:
-        try:
-            return "date", Decimal(date.fromisoformat(text[:10]).toordinal())
-        except ValueError:
-            return None
-    if not amount.is_finite():
+        return _moment(text)
+    if not is_countable(amount):
         return None
     if unit == "ms":
         return "time", amount / 1000
+    if unit == "m" and level.get("property") == "retention":
+        return "months or minutes", amount
     if unit in SECONDS:
         return "time", amount * SECONDS[unit]
     # Every other unit is only compared with itself: a change of it changes the guarantee.
-    shares = ("", "%", "percent", "percentage")
-    return ("number", amount) if unit in shares else None
+    if unit in ("%", "percent", "percentage"):
+        return "percent", amount
+    return None if unit else ("number", amount)
+
+
+def _moment(text: str) -> tuple[str, Decimal] | None:
+    """A day, or an instant with its zone; one without a zone compares with its like."""
+    try:
+        return "day", Decimal(date.fromisoformat(text).toordinal())
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    kind = "instant" if moment.tzinfo else "local time"
+    gap = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return kind, Decimal(str(gap.total_seconds()))
 
 
 def _duration(text: str) -> Decimal | None:

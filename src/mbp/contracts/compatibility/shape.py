@@ -189,7 +189,8 @@ def anything(field: SchemaNode) -> bool:
 
 
 def _column(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[Change]:
-    if old.engines == new.engines and old.required == new.required and old.raw == new.raw:
+    same = old.engines == new.engines and old.required == new.required and old.raw == new.raw
+    if same and repr(old.raw) == repr(new.raw):  # to Python 1 is true
         return
     yield from _whole(_column_itself(old, new), old, new)
     yield from _children(old, new, policy)

@@ -6,10 +6,11 @@ change without a finding. A key in neither list is judged as unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from mbp.contracts.compatibility.change_model import Change, entry_change
 
@@ -112,22 +113,76 @@ READ_WHOLE = _keys(
 ).judged
 
 
+# Texts in which blanks may count, and what is handed to programs that are not known here.
+SQL = frozenset({"query", "transformLogic"})
+EXACT = frozenset({"arguments", "implementation"})
+# A quoted text, a comment to the end of its line, or blanks.
+_SQL_PARTS = re.compile(r"""('(?:[^']|'')*'|"[^"]*"|`[^`]*`|--[^\n]*(?:\n|$))|\s+""")
+
+
 def form(value: Any) -> Any:
     """A value without its layout: two of one form say the same."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, Mapping):
         results = {
-            str(key): form(item)
+            str(key): sql_form(item) if key in SQL else exact(item) if key in EXACT else form(item)
             for key, item in value.items()
             if item is not None and item != DEFAULTS.get(str(key), None)
         }
         return {key: item for key, item in results.items() if item not in ({}, [])}
     if isinstance(value, list | tuple):
         return [form(item) for item in value]
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return value
-    return Decimal(str(value))
+    return exact(value)
+
+
+def exact(value: Any) -> Any:
+    """A value with all its blanks and keys; only numbers are one however they are written."""
+    if isinstance(value, str):
+        return value.rstrip()
+    if isinstance(value, Mapping):
+        return {str(key): exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(item) for item in value]
+    if isinstance(value, bool):
+        return (value,)  # True is 1 to Python
+    return Decimal(str(value)) if isinstance(value, int | float | Decimal) else value
+
+
+def sql_form(value: Any) -> Any:
+    """A query without its layout; what is quoted and where a comment ends belongs to its meaning."""
+    if not isinstance(value, str):
+        return exact(value)
+    return _SQL_PARTS.sub(lambda match: match[1] or " ", value).strip()
+
+
+Entry = TypeVar("Entry", bound=Mapping[str, Any])
+
+
+def paired(
+    before: Sequence[Entry],
+    after: Sequence[Entry],
+    identities: Sequence[Callable[[Entry], Any]],
+) -> tuple[list[tuple[Entry, Entry]], list[Entry], list[Entry]]:
+    """Entries of both sides that are one, by the first identity that two share; and those of each side alone."""
+    pairs: list[tuple[Entry, Entry]] = []
+    left, right = list(before), list(after)
+    for identity in identities:
+        twins: dict[str, list[Entry]] = {}
+        for entry in reversed(right):
+            if key := identity(entry):
+                twins.setdefault(repr(key), []).append(entry)
+        alone = []
+        for entry in left:
+            same = twins.get(repr(identity(entry)))
+            if same:
+                pairs.append((entry, same.pop()))
+            else:
+                alone.append(entry)
+        left = alone
+        taken = {id(other) for _, other in pairs}
+        right = [entry for entry in right if id(entry) not in taken]
+    return pairs, left, right
 
 
 def remainder(
@@ -140,7 +195,7 @@ def remainder(
     """
     for key in sorted({*old, *new} - inner):
         before, after = old.get(key), new.get(key)
-        if before == after or form({key: before}) == form({key: after}):
+        if form({key: before}) == form({key: after}):
             continue
         where = f"{path}.{key}" if path else key
         yield entry_change(where, before, after, known=key in READ_WHOLE)

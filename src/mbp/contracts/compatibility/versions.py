@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from semver import Version
 
 BUMPS = ("none", "patch", "minor", "major")
@@ -10,6 +12,14 @@ BUMPS = ("none", "patch", "minor", "major")
 def read_version(text: str) -> Version | None:
     """The version in `text` (Semantic Versioning 2.0.0); None when it is not a version."""
     return Version.parse(text) if Version.is_valid(text) else None
+
+
+def release_order(text: str) -> Version | None:
+    """As `read_version`, also of `v1.2` and the like: ODCS takes any text."""
+    numbers = re.fullmatch(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?", text, re.ASCII)
+    if numbers is None:
+        return read_version(text)
+    return Version(*(int(number or 0) for number in numbers.groups()))
 
 
 def largest(bumps: list[str]) -> str:

@@ -195,6 +195,12 @@ class SlotReader:
                 raise MbpError(
                     "the slot was removed, and with it what the source changed meanwhile", fix=fix
                 )
+            if slot is not None and slot["end_lsn"] < place.lsn:
+                raise MbpError(
+                    "the log of the source ends before the position that was read: the source was restored from an"
+                    " older state, and what it had changed since is in the warehouse only",
+                    fix=fix,
+                )
             if slot is not None and (slot["confirmed_lsn"] or 0) > place.lsn:
                 raise MbpError(
                     "the slot is ahead of this warehouse: what is between was sent to another reader, or the"

@@ -91,7 +91,7 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
         seen = read_watched(warehouse)
     raised = alarms(seen, limits, seen.read_at)
     measured, error, limit = rows[0] if rows else (None, None, None)
-    findings = _findings(slot, raised)
+    findings = _findings(slot, place.lsn, raised)
     findings += [
         f"{table.table}: {table.heartbeat_problem}; correct the clock"
         for table in tables
@@ -151,7 +151,7 @@ def heartbeat(
         return None, f"the last heartbeat was emitted {error}"
 
 
-def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]:
+def _findings(slot: dict[str, Any] | None, position: int, raised: Sequence[Alarm]) -> list[str]:
     """What the source says of the slot, and the alarms of `mbp watch`."""
     problems = []
     if slot is None:
@@ -162,6 +162,8 @@ def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]
         problems.append(
             f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`"
         )
+    elif slot["end_lsn"] < position:
+        problems.append("the source was restored from an older state; `mbp cdc resnapshot`")
     elif not slot["active"]:
         problems.append("no reader streams: start `mbp cdc run`")
     return problems + [f"{alarm.subject}: {alarm.message}; {alarm.fix}" for alarm in raised]

@@ -183,13 +183,17 @@ def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
             f" then alter table {name} replica identity full; end if; end $$"
             for name, quoted in ((name, name.replace("'", "''")) for name in tables)
         ),
-        # Altered and not made again: a reader that runs goes on, and no change comes between.
+        # Altered and not made again: a reader that runs goes on, and no change comes between. Options are set only
+        # where they differ: a reader takes another version of the publication for a time without changes.
         f"do $$ begin if exists (select from pg_publication where pubname = '{PUBLICATION}')"
         f" then alter publication {PUBLICATION} set table {listed};"
-        f" alter publication {PUBLICATION} set (publish = 'insert, update, delete, truncate');"
+        f" if exists (select from pg_publication where pubname = '{PUBLICATION}'"
+        " and not (pubinsert and pubupdate and pubdelete and pubtruncate))"
+        f" then alter publication {PUBLICATION} set (publish = 'insert, update, delete, truncate'); end if;"
         f" else create publication {PUBLICATION} for table {listed}; end if;"
         # Stored generated columns are sent from PostgreSQL 18 on, when asked for.
-        " if current_setting('server_version_num')::int >= 180000 then"
+        " if current_setting('server_version_num')::int >= 180000 and exists (select from pg_publication as p"
+        f" where pubname = '{PUBLICATION}' and to_jsonb(p) ->> 'pubgencols' <> 's') then"
         f" execute 'alter publication {PUBLICATION} set (publish_generated_columns = stored)'; end if; end $$",
     ]
 
@@ -227,7 +231,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
     with source.cursor() as cursor:
         cursor.execute(
             "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
-            " pg_current_wal_lsn() - restart_lsn, database"
+            " pg_current_wal_lsn() - restart_lsn, database, pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
             " from pg_replication_slots where slot_name = %s",
             [SLOT],
         )
@@ -240,6 +244,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
         "confirmed_lsn": None if row[2] is None else int(row[2]),
         "retained_bytes": None if row[3] is None else int(row[3]),
         "database": row[4],
+        "end_lsn": int(row[5]),
     }
 
 

@@ -30,10 +30,13 @@ select c.relname, c.oid::bigint, c.relfilenode::bigint, c.relkind, c.relpersiste
     and i.indnkeyatts = 1 and a.attname = %(keys)s::jsonb ->> c.relname),
   (select jsonb_agg(jsonb_build_array(a.attname, a.attnum, a.atttypid::bigint, a.atttypmod,
       a.xmin::text || coalesce('-' || d.xmin::text, ''), a.attgenerated,
-      case when t.typtype = 'd' then t.typbasetype::bigint end) order by a.attnum)
+      case when t.typtype = 'd' then t.typbasetype::bigint end,
+      (select jsonb_object_agg(e.oid, e.enumlabel) from pg_enum as e where e.enumtypid in (t.oid, t.typbasetype)))
+      order by a.attnum)
     from pg_attribute as a join pg_type as t on t.oid = a.atttypid
     left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum and a.attgenerated <> ''
-    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+  p.xmin::text
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 left join pg_publication as p on p.pubname = %(publication)s
 left join pg_publication_rel as pr on pr.prrelid = c.oid and pr.prpubid = p.oid
@@ -59,6 +62,7 @@ class SourceColumn(NamedTuple):
         version: of its row in the catalog; each change of its type makes another.
         generated: 's' stored, 'v' virtual, empty: neither.
         base: of a domain, the type below it; None: it is not a domain.
+        labels: of an enum, by what never changes of each; None: it is not an enum.
     """
 
     name: str
@@ -68,6 +72,7 @@ class SourceColumn(NamedTuple):
     version: str
     generated: str
     base: int | None
+    labels: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class SourceTable:
         membership: what publishes it: the entry of the table or of its schema, or the publication; None: nothing.
         keys_checked: no two of its rows have one key, at no moment.
         problem: why its log would not be what it is; empty: it would.
+        options: version of the publication itself, which a change of what it publishes makes another.
     """
 
     schema: str
@@ -90,6 +96,7 @@ class SourceTable:
     keys_checked: bool
     columns: tuple[SourceColumn, ...]
     problem: str = ""
+    options: str = ""
 
     @property
     def shape(self) -> TableShape:
@@ -135,7 +142,7 @@ def read_tables(
             what = f"{schema}.{name} is not at the source; check MBP_SOURCE_SCHEMA"
             tables[name] = SourceTable(schema, name, 0, 0, "", None, True, (), what)
             continue
-        _, oid, file, kind, persistence, identity, membership, *flags, listed = rows[name]
+        _, oid, file, kind, persistence, identity, membership, *flags, listed, version = rows[name]
         filtered, some_columns, secured, inherited, published, checked = flags
         columns = tuple(SourceColumn(*column) for column in listed or ())
         problem = (
@@ -144,7 +151,8 @@ def read_tables(
             or _of_publication(publication, options, published, filtered, some_columns)
         )
         tables[name] = SourceTable(
-            schema, name, oid, file, identity, membership, checked, columns, problem
+            *(schema, name, oid, file, identity, membership, checked, columns, problem),
+            options=version or "",
         )
     return tables
 
@@ -173,6 +181,8 @@ def replaced(before: SourceTable, now: SourceTable, contracted: Sequence[tuple[s
         )
     if now.membership != before.membership:
         return "it left the publication for a while: changes may be missing"
+    if before.options and now.options != before.options:
+        return "its publication was altered: changes may be missing that were not published for a while"
     try:
         change_shape.demand_fit(now.shape, contracted)
     except MbpError:
@@ -185,6 +195,9 @@ def replaced(before: SourceTable, now: SourceTable, contracted: Sequence[tuple[s
             continue
         if column.number != old.number:
             return f"its column {column.name} is another one: dropped and added again, or renamed"
+        labels = column.labels or {}
+        if any(labels.get(key, label) != label for key, label in (old.labels or {}).items()):
+            return f"a label of its column {column.name} was renamed: rows that have it changed without a change"
         # Another type alone may be a wider one of the same values; then no row is written again.
         if now.file != before.file and column.version != old.version:
             return f"its column {column.name} was retyped: all of its values may be others"

@@ -20,6 +20,8 @@ INSTANT_SHAPE = (
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?)?"
 )
 LOCAL_SHAPE = r"[^Z+]{10}([^Z+-]*)"
+# Of a fraction of a second six digits are kept; a shorter text than this has no more.
+MICROSECOND_DIGITS, BEYOND_MICROSECONDS = 16, r"\.\d{6}\d*[1-9]"
 # In UTC. PostgreSQL and Python know no instant outside of these years as four digits.
 FIRST_INSTANT = "timestamptz '0001-01-01 00:00:00+00'"
 LAST_INSTANT = "timestamptz '9999-12-31 23:59:59.999999+00'"
@@ -54,7 +56,7 @@ class ColumnValue:
         typed: expression that is null where the given text is not of the type.
         expected: what the text must be, for the reason of a reject; None where any text will do.
         wrong: expression -> reason, beside a text that is not of the type.
-        rounded: condition under which a decimal lost places.
+        rounded: condition under which a decimal or the fraction of a second lost places.
         filled: condition under which a gap was filled.
         placeholder: of a fact that the source does not have; nothing is judged by it.
         filling: expression over the source of what fills a gap, at hand as `filling_of`; None where all get one value.
@@ -140,14 +142,17 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
         raise _wrong_type(column, mapping, "epoch and format", "an instant")
     if kind in NUMBERS:
         typed, rounded = _number(at, column, value)
-        if name not in mapping.values:  # the places of a constant or a placeholder do not matter
-            rounded = None
     elif kind == "timestamp":
         typed, wrong = _instant(at, value, zone, mapping.ambiguous_times)
         expected = f"{value.epoch} since 1970" if value.epoch else expected
         expected = f"an instant of the form {value.format}" if value.format else expected
+        rounded = (
+            f"length({at}) > {MICROSECOND_DIGITS} and regexp_matches({at}, '{BEYOND_MICROSECONDS}')"
+        )
     elif kind in ("boolean", "date"):
         typed = f"try_cast({at} as {kind})"
+    if name not in mapping.values:  # the places of a constant or a placeholder do not matter
+        rounded = None
     return ColumnValue(column, text, at, typed, expected, wrong, rounded, filled, filling)
 
 

@@ -259,6 +259,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, mapping: TableMa
                 f"(select file as record, unnest({_fields(rows)}) as item from {relation} as file)"
             )
         names = [] if rows else [row[0] for row in described]
+        blobs = {row[0] for row in described if row[1] == "BLOB"}
     except duckdb.Error as error:
         raise unreadable(error, path.name) from error
 
@@ -268,6 +269,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, mapping: TableMa
             text = f"{start}.{_fields(column.removeprefix(OF_ALL))}"
         else:
             text = quote_identifier(column) if column in names else _fields(column)
+            if column in blobs:  # older writers do not say that their bytes are a text
+                text = f"decode({text})"
         return f"nullif(cast({text} as varchar), '')"
 
     nested = [row[0] for row in described if str(row[1]).startswith("STRUCT")]

@@ -39,7 +39,7 @@ class Staged:
 
     Attributes:
         read, rejected, repeated: rows; a repeated one has the same content as an earlier one.
-        rounded: decimals that lost places: column -> rows.
+        rounded: decimals and fractions of a second that lost places: column -> rows.
         filled: gaps filled by `when_null`: column -> rows.
         files: name and the number of rows before its first.
         left_out: rows that `keep` or `drop_null` does not take.

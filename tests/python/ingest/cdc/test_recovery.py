@@ -289,6 +289,22 @@ def test_a_warehouse_older_than_its_slot_is_refused(pair: Pair) -> None:
     pair.reconciles()
 
 
+def test_a_source_older_than_its_warehouse_is_refused(pair: Pair) -> None:
+    """Restored from a copy of its files: what is written up to the old position would never be read."""
+    pair.execute(market.quotes(1, 5))
+    pair.read()
+    beyond = pair.at_source("select (pg_current_wal_lsn() - '0/0')::bigint + 100000000")[0][0]
+    pair.at_warehouse(f"update raw_mbp._cdc_position set position = {beyond}")
+    pair.execute("delete from quotes where quote_id = 'q-1'", market.quotes(10, 2))
+    with pytest.raises(MbpError, match="the source was restored from an older state"):
+        pair.read()
+    pair.reader().run(once=True, anew=TABLES)
+    pair.reconciles()
+    pair.execute(market.quotes(20, 2))
+    pair.read()
+    pair.reconciles()
+
+
 @pytest.mark.parametrize("has_rows", [False, True])
 def test_a_snapshot_that_was_cut_off_leaves_everything_as_it_was(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, has_rows: bool

@@ -177,6 +177,45 @@ GAPS = [
 ]
 
 
+def test_options_of_the_publication_that_were_others_for_a_while(pair: Pair) -> None:
+    """What was deleted meanwhile is nowhere in the log."""
+    pair.execute(market.quotes(1, 5))
+    pair.read()
+    pair.execute(*setup_sql(pair.reader().columns))
+    reader = pair.reader()
+    reader.run(once=True)
+    assert reader.problems == ""  # the setup alters only what differs
+    pair.execute(
+        "alter publication mbp_cdc set (publish = 'insert')",
+        "delete from quotes where quote_id = 'q-1'",
+        PUBLISH_ALL,
+    )
+    reader = pair.reader()
+    reader.run(once=True)
+    assert "quotes is stopped" in reader.problems
+    pair.reader().run(once=True, anew=list(reader.columns))
+    pair.reconciles()
+
+
+def test_a_label_of_an_enum_that_is_renamed_changes_rows_without_a_change(pair: Pair) -> None:
+    pair.execute(
+        "create type side as enum ('a', 'b')",
+        "alter table quotes alter column market_id type side using 'a'",
+        "insert into quotes (quote_id, market_id) values ('q', 'a')",
+    )
+    pair.read()
+    pair.execute("alter type side add value 'c'")
+    reader = pair.reader()
+    reader.run(once=True)
+    assert reader.problems == ""
+    pair.execute("alter type side rename value 'a' to 'z'")
+    reader = pair.reader()
+    reader.run(once=True)
+    assert "quotes is stopped" in reader.problems
+    pair.reader().run(once=True, anew=["quotes"])
+    pair.reconciles()
+
+
 @pytest.mark.parametrize(("change", "reason", "fix"), GAPS)
 def test_a_table_whose_log_has_a_gap_is_stopped_until_its_state_is_copied(
     pair: Pair,

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
@@ -122,6 +123,28 @@ def test_json_lists_inside_of_records_are_rows(project_root: Path, folder: Path)
     (folder / "q.jsonl").write_text('{"id": "q3", "m": "m1", "at": "2026-01-05", "p": 0.5}\n')
     load(project_root, folder, entry(file="q.jsonl"))
     assert quotes(project_root)[-1] == ("q3", "0.50000000")
+
+
+def write_parquet(folder: Path, keys: list[bytes], instants: list[int]) -> None:
+    """Quotes with keys as bytes and instants in nanoseconds, as older writers leave them."""
+    rows = {
+        "id": pa.array(keys, pa.binary()),
+        "m": ["m1"] * len(keys),
+        "at": pa.array(instants, pa.timestamp("ns")),
+        "p": [0.5] * len(keys),
+    }
+    parquet.write_table(pa.table(rows), folder / "q.parquet")
+
+
+def test_bytes_that_are_a_text_are_read_as_one(project_root: Path, folder: Path) -> None:
+    nanoseconds = 1_767_603_600_123_456_000
+    write_parquet(folder, ["é".encode(), rb"a\x41"], [nanoseconds, nanoseconds + 789])
+    report = load(project_root, folder, entry(file="q.parquet"))
+    assert [row[0] for row in quotes(project_root)] == [r"a\x41", "é"]
+    assert report.tables[0].staged.rounded == {"quoted_at": 1}
+    write_parquet(folder, [b"\xff"], [nanoseconds])
+    with pytest.raises(MbpError, match="invalid UTF8"):
+        load(project_root, folder, entry(file="q.parquet"))
 
 
 def test_nested_columns_of_parquet(project_root: Path, folder: Path) -> None:
