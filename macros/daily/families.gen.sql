@@ -9,6 +9,6 @@
         'liquidity_floor': 185589287940010,
         'quote_after_close': 195341185873035,
         'trade_after_scheduled_close': 12628362727084,
-        'trade_matches_quote': 149376278520746,
+        'trade_matches_quote': 190789967633673,
     }) -}}
 {%- endmacro %}

@@ -24,6 +24,24 @@
     {{- return('(select * from ' ~ slice_of(relation.identifier) ~ at_risk ~ ') as rows_to_check') -}}
 {%- endmacro %}
 
+{#- The rows of a dataset that the rows of `referring` (a CTE) name in `column`. In a daily run most are in the slice; the
+    dataset itself is read for the rest alone, so not at all where nothing is left: engines skip a scan for no key. -#}
+{% macro referred_rows(relation, key, referring, column) -%}
+    {%- if not is_daily(relation.identifier) -%}
+        {{- return(relation) -}}
+    {%- endif -%}
+    {%- set slice = slice_of(relation.identifier) %}
+    (
+        select * from {{ slice }}
+        union all
+        select * from {{ relation }}
+        where {{ key }} in (
+            select {{ column }} from {{ referring }}
+            where not exists (select 1 from {{ slice }} as slice where slice.{{ key }} = {{ referring }}.{{ column }})
+        )
+    ) as referred_rows
+{%- endmacro %}
+
 {#- dbt calls this for the `model` of every generic test. Ours adds the slice to the families of rules
     that judge one row at a time (and keys: the slice holds all rows of a key that is new). -#}
 {% macro get_where_subquery(relation) -%}

@@ -17,7 +17,7 @@
 {% macro spark__compact_key(key) -%}{{ key }}{%- endmacro %}
 {% macro default__compact_key(key) -%}{{ unsupported('compact_key') }}{%- endmacro %}
 
-{#- CTE `ranked`: changes with the rank of newest_first. Where engines skip blocks of a table by their minima and maxima, only
+{#- CTE `ranked`: changes with the rank of newest_first and the first arrival of their key. Where engines skip blocks of a table by their minima and maxima, only
     keys with several changes are sorted: the others stay in the order of the log, in which they arrived. -#}
 {% macro ranked_changes(changes, key) -%}{{ return(adapter.dispatch('ranked_changes', 'mbp')(changes, key)) }}{%- endmacro %}
 {% macro duckdb__ranked_changes(changes, key) -%}
@@ -34,7 +34,8 @@ ranked as (
 
     select
         *,
-        1 as recency
+        1 as recency,
+        loaded_at as first_loaded_at
     from {{ changes }}
     where not exists (select 1 from repeated where repeated.key_hash = {{ compact_key('changes.' ~ key) }})
 
@@ -42,7 +43,8 @@ ranked as (
 
     select
         *,
-        {{ newest_first(key) }} as recency
+        {{ newest_first(key) }} as recency,
+        min(loaded_at) over (partition by {{ key }}) as first_loaded_at
     from {{ changes }}
     where {{ compact_key(key) }} in (select key_hash from repeated)
 
@@ -53,7 +55,8 @@ ranked as (
 
     select
         *,
-        {{ newest_first(key) }} as recency
+        {{ newest_first(key) }} as recency,
+        min(loaded_at) over (partition by {{ key }}) as first_loaded_at
     from {{ changes }}
 
 )

@@ -7,6 +7,18 @@
 {% macro spark__rows_can_be_replaced() -%}{{ return(false) }}{%- endmacro %}
 {% macro default__rows_can_be_replaced() -%}{{ unsupported('rows_can_be_replaced') }}{%- endmacro %}
 
+{#- dbt's, which searches the whole table for the rows to replace. A latest state, and what carries its first arrivals,
+    has them only since the earliest of these. Engines with an index of the key need no help. -#}
+{% macro duckdb__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) -%}
+    {%- if 'first_loaded_at' in dest_columns | map(attribute='name') -%}
+    {{ forget_since(
+        target, unique_key, 'select ' ~ unique_key ~ ' from ' ~ source, 'loaded_at', 'select min(first_loaded_at) from ' ~ source
+    ) }}
+    {%- set unique_key = none -%}
+    {%- endif %}
+    {{ dbt.duckdb__get_delete_insert_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) }}
+{%- endmacro %}
+
 {#- dbt's own, where increments are possible at all. -#}
 {% macro is_incremental() -%}
     {{- return(rows_can_be_replaced() and dbt.is_incremental()) -}}

@@ -1,20 +1,23 @@
 {#- Everything that means "now". MBP_NOW: `wall_clock` (live use), `end_of_data` (replay: the newest
     change in the logs) or a UTC timestamp. The sample is a replay, loaded data is live. -#}
 {% macro mbp_now() -%}
-    {%- set logs = [] -%}
-    {%- for log in change_logs() -%}{%- do logs.append(ref(log.staging)) -%}{%- endfor -%}
-    {{- now_over(logs, replayed_at()) -}}
+    {%- set ends = [] -%}
+    {%- for log in change_logs() -%}{%- do ends.append(end_of_log(log)) -%}{%- endfor -%}
+    {{- now_over(ends) -}}
 {%- endmacro %}
 
-{#- When a change happened, in a replay. Of the sample its arrival is recorded; outside data arrives when it is loaded,
-    which says nothing of its end. -#}
-{% macro replayed_at() -%}
-    {%- set loaded = env_var('MBP_RAW', 'sample') == 'loaded' and env_var('MBP_NOW', '') == 'end_of_data' -%}
-    {{- return('committed_at' if loaded else 'loaded_at') -}}
+{#- When the newest change of a log happened, in a replay, as a query. Of the sample its arrival is recorded; outside data
+    arrives when it is loaded, which says nothing of its end. The maximum of a stored column costs engines no scan. -#}
+{% macro end_of_log(log) -%}
+    {%- if env_var('MBP_RAW', 'sample') == 'loaded' and env_var('MBP_NOW', '') == 'end_of_data' -%}
+        select {{ timestamp_from_milliseconds('max(__source_ts_ms)') }} as newest from {{ source('raw_mbp', log.table) }}
+    {%- else -%}
+        select max(loaded_at) as newest from {{ ref(log.staging) }}
+    {%- endif -%}
 {%- endmacro %}
 
-{#- "Now" when the end of the data is read from `column` of these change logs. -#}
-{% macro now_over(logs, column) -%}
+{#- "Now", when the end of the data is the newest instant that these queries give. -#}
+{% macro now_over(ends) -%}
     {%- set default = 'end_of_data' if env_var('MBP_RAW', 'sample') == 'sample' else 'wall_clock' -%}
     {%- set moment = env_var('MBP_NOW', '') or default -%}
     {%- if moment == 'wall_clock' -%}
@@ -23,8 +26,8 @@
         (
             select max(arrivals.newest)
             from (
-                {%- for log in logs %}
-                select max({{ column }}) as newest from {{ log }}
+                {%- for end in ends %}
+                {{ end }}
                 {%- if not loop.last %} union all{% endif %}
                 {%- endfor %}
             ) as arrivals
@@ -37,14 +40,15 @@
 {#- `dbt source freshness` compares with the wall clock; ours with the project's "now", so that a replay
     is judged by its own end. -#}
 {% macro default__collect_freshness(source, loaded_at_field, filter) %}
-    {%- set logs = [] -%}
+    {%- set ends = [] -%}
     {%- for log in change_logs() -%}
-        {%- do logs.append(source.incorporate(path={'identifier': log.table})) -%}
+        {%- set relation = source.incorporate(path={'identifier': log.table}) -%}
+        {%- do ends.append('select max(' ~ loaded_at_field ~ ') as newest from ' ~ relation) -%}
     {%- endfor -%}
     {%- call statement('collect_freshness', fetch_result=True, auto_begin=False) %}
     select
         max({{ loaded_at_field }}) as max_loaded_at,
-        {{ now_over(logs, loaded_at_field) }} as snapshotted_at
+        {{ now_over(ends) }} as snapshotted_at
     from {{ source }}
     {% if filter %}where {{ filter }}{% endif %}
     {%- endcall -%}

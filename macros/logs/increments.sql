@@ -77,14 +77,52 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Hook of an incremental run: rows whose newest change is a delete leave the table. A model that still
-    needs to know the values of the deleted row calls it after its own work. -#}
-{% macro forget_deleted(relation, log_relation, key, floor) -%}
-    {%- if is_incremental() -%}
-    delete from {{ relation }}
-    where {{ key }} in (
-        select {{ key }} from {{ log_relation }}
-        where is_deleted {% if floor is not none %}and loaded_at >= {{ floor }}{% endif %}
+{#- The earliest arrival of the keys that changed since `floor`, by their latest state, as a query. -#}
+{% macro first_arrival_since(latest, floor) -%}
+    select min(arrived.first_loaded_at) from {{ latest }} as arrived where arrived.loaded_at >= {{ floor }}
+{%- endmacro %}
+
+{#- All that a table in the order of arrival may know of these keys: engines skip the blocks before. What has no arrival
+    (`cdc_order` reports it) is read apart. -#}
+{% macro since_first_arrival(relation, latest, floor) -%}
+    (
+        select * from {{ relation }} where loaded_at >= ({{ first_arrival_since(latest, floor) }})
+        union all
+        select * from {{ relation }} where loaded_at is null
     )
+{%- endmacro %}
+
+{#- Rows of `keys` (a query) leave a table that has them only since an instant (a query) in `column`, or without a value. -#}
+{% macro forget_since(relation, key, keys, column, since) -%}
+    delete from {{ relation }} where {{ key }} in ({{ keys }}) and {{ column }} is null;
+    delete from {{ relation }} where {{ key }} in ({{ keys }}) and {{ column }} >= ({{ since }});
+{%- endmacro %}
+
+{#- Pre-hook of a dataset: rows whose keys changed since `floor` leave it; the model adds those that are not deleted. A row
+    that was in force at some time says its `instant` in the log. Nothing is left for dbt to replace by its key: the dataset
+    says so in its `incremental_predicates`. -#}
+{% macro forget_changed(relation, latest, key, instant, floor) -%}
+    {%- if is_incremental() -%}
+    {%- set staging = (change_logs() | selectattr('latest', 'equalto', latest.identifier) | first).staging -%}
+    {%- set log = graph.nodes['model.' ~ project_name ~ '.' ~ staging].relation_name -%}
+    {%- set keys = 'select ' ~ key ~ ' from ' ~ latest ~ ' ' ~ where_arrived_since(floor) -%}
+    {{ forget_since(relation, key, keys, instant, oldest_touched(log, instant, floor, key, latest)) }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Post-hook of a model that still needed the values of deleted rows: those whose newest change is a delete leave. The
+    floor is the one in the compiled model: its own work has moved the mark. -#}
+{% macro forget_deleted(relation, latest, key) -%}
+    {%- set floor = literal_in_model('read again from') -%}
+    {%- if floor -%}
+    {%- set keys = 'select ' ~ key ~ ' from ' ~ latest ~ ' where is_deleted and loaded_at >= ' ~ floor -%}
+    {{ forget_since(relation, key, keys, 'loaded_at', first_arrival_since(latest, floor)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A literal that a compiled model names in a comment, for its hooks: changes arrive while a build runs, so a second
+    question could have another answer. -#}
+{% macro literal_in_model(label) -%}
+    {%- set found = modules.re.search('/[*] ' ~ label ~ ': (.+) [*]/', model.get('compiled_code') or '') -%}
+    {{- return(found.group(1) if found else none) -}}
 {%- endmacro %}

@@ -64,13 +64,29 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Whether a change before those windows may have been delivered again in them: only positions from the least of theirs on. -#}
+{% macro may_repeat(log, first) -%}
+    {%- if first is none -%}
+    1 = 1
+    {%- else -%}
+    (
+        loaded_at >= {{ first }}
+        or log_position is null
+        or log_position >= (
+            select min(again.log_position) from {{ log }} as again
+            where again.loaded_at >= {{ first }} and again.change_operation <> 'r'
+        )
+    )
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Pre-hook of a measuring model that has no row for an empty window: what is measured again leaves first, or a
-    window that lost its last row would stay. The instant is the one in the compiled model: changes arrive while a build
-    runs, so a second question could have another answer. -#}
+    window that lost its last row would stay. Nothing is left to replace by its key: such a model says so in its
+    `incremental_predicates`. -#}
 {% macro forget_windows() -%}
-    {%- set first = modules.re.search('/[*] measured again from: (.+) [*]/', model.get('compiled_code') or '') -%}
+    {%- set first = literal_in_model('measured again from') -%}
     {%- if first -%}
-    delete from {{ this }} where window_start >= {{ first.group(1) }}
+    delete from {{ this }} where window_start >= {{ first }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -95,14 +111,14 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Oldest instant in `column` of the rows of a log that arrived since `floor`. With a `key`, also where those
-    keys were before: a changed or deleted row leaves its old window. -#}
-{% macro oldest_touched(log, column, floor, key=none) -%}
+{#- Oldest instant in `column` of the rows of a log that arrived since `floor`. With a `key` and the `latest` state of it,
+    also where those keys were before: a changed or deleted row leaves its old window. -#}
+{% macro oldest_touched(log, column, floor, key=none, latest=none) -%}
     {%- if floor is none or key is none -%}
         select min({{ column }}) as oldest_at from {{ log }} {{ where_arrived_since(floor) }}
     {%- else -%}
         select min({{ column }}) as oldest_at
-        from {{ log }}
+        from {{ since_first_arrival(log, latest, floor) }} as known
         where {{ key }} in (select changed.{{ key }} from {{ log }} as changed where changed.loaded_at >= {{ floor }})
     {%- endif -%}
 {%- endmacro %}

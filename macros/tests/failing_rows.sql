@@ -24,7 +24,7 @@ with child as (
 
 parent as (
 
-    select {{ field }} from {{ to }}
+    select {{ field }} from {{ referred_rows(to, field, 'child', column_name) }}
 
 )
 

@@ -15,13 +15,13 @@ with minutes as (
     {% for log in change_logs() %}
     select
         '{{ log.dataset }}' as dataset,
-        date_trunc('minute', loaded_at) as arrival_minute,
+        {{ window_number('loaded_at', 1) }} as arrival_minute,
         count(*) as changes,
         min(loaded_at) as first_arrival_at,
         max(loaded_at) as last_arrival_at
     from {{ ref(log.staging) }}
     {% if floor is not none %}where loaded_at >= {{ day_start(utc_date(floor)) }}{% endif %}
-    group by date_trunc('minute', loaded_at)
+    group by {{ window_number('loaded_at', 1) }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 

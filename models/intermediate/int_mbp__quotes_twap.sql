@@ -4,7 +4,7 @@
     incremental_strategy='delete+insert',
     on_schema_change='fail',
     post_hook=[
-        "{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
+        "{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id') }}",
         "{{ index_of_exceptions(this, 'quote_id', twap_differs()) }}",
         "{{ index_of_exceptions(this, 'market_id, quoted_at', twap_diverges()) }}",
     ],
@@ -18,6 +18,7 @@
 
 with
 {% if floor is not none %}
+/* read again from: {{ floor }} */
 {% set recent = '(' ~ floor ~ " - interval '24 hours')" %}
 -- A quote that is new, moved or gone changes the average of its market from that instant on.
 touched as (
@@ -32,7 +33,7 @@ touched as (
     select
         computed.market_id,
         computed.quoted_at
-    from {{ this }} as computed
+    from {{ since_first_arrival(this, ref('int_mbp__quotes_latest'), floor) }} as computed
     inner join {{ ref('int_mbp__quotes_latest') }} as latest on computed.quote_id = latest.quote_id
     where latest.loaded_at >= {{ floor }}
 ),
@@ -184,7 +185,8 @@ final as (
             as decimal(18, 8)
         ) as divergence_ratio,
         quotes.log_position,
-        quotes.loaded_at
+        quotes.loaded_at,
+        quotes.first_loaded_at
     from quotes
     left join averages
         on

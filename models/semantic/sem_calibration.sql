@@ -41,6 +41,24 @@ instants as (
 
 ),
 
+-- Markets first, and the days of all instants at once, so that engines skip the blocks of others.
+quotes as (
+
+    select
+        market_id,
+        price,
+        quoted_at,
+        log_position,
+        quote_id
+    from {{ ref('int_mbp__quotes_latest') }}
+    where
+        not is_deleted
+        and price is not null
+        and market_id in (select instants.market_id from instants)
+        and quoted_at >= (select min(instants.priced_at) - interval '1 hour' from instants)
+
+),
+
 -- The price in force at the instant: the last one of its hour so far, else the last of the hours before.
 in_the_hour as (
 
@@ -53,12 +71,11 @@ in_the_hour as (
             order by quotes.quoted_at desc, quotes.log_position desc, quotes.quote_id desc
         ) as recency
     from instants
-    inner join {{ ref('int_mbp__quotes_latest') }} as quotes
+    inner join quotes
         on
             instants.market_id = quotes.market_id
             and {{ window_number('instants.priced_at', 60) }} = {{ window_number('quotes.quoted_at', 60) }}
             and instants.priced_at >= quotes.quoted_at
-    where not quotes.is_deleted and quotes.price is not null
 
 ),
 

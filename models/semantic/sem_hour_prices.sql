@@ -3,11 +3,13 @@
     unique_key='market_hour_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
+    incremental_predicates=['1 = 0'],
     pre_hook="{{ forget_windows() }}",
     indexes=indexes_where_useful([{'columns': ['market_id', 'window_start'], 'unique': true}])
 ) }}
 
-{% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
+{% set log, latest = ref('stg_mbp__quotes'), ref('int_mbp__quotes_latest') %}
+{% set touched = [oldest_touched(log, 'quoted_at', measured_until(), 'quote_id', latest)] %}
 {% set first = measured_again_from(touched, 60) %}
 
 with bounds as (

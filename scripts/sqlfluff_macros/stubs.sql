@@ -14,11 +14,14 @@
 {% macro arrival_floor(select_newest, lookbacks=1) %}current_timestamp{% endmacro %}
 {% macro watermark_floor(relation, log_relation) %}current_timestamp{% endmacro %}
 {% macro where_arrived_since(floor) %}{% endmacro %}
-{% macro forget_deleted(relation, log_relation, key, floor) %}{% endmacro %}
+{% macro forget_deleted(relation, latest, key) %}{% endmacro %}
+{% macro forget_changed(relation, latest, key, instant, floor) %}{% endmacro %}
+{% macro since_first_arrival(relation, latest, floor) %}{{ relation }}{% endmacro %}
 {% macro record_watermark(relation, log_relation) %}{% endmacro %}
 {% macro indexes_where_useful(indexes) %}{% endmacro %}
 {% macro index_of_exceptions(relation, columns, predicate) %}{% endmacro %}
 {% macro rows_to_check(relation, markets=none, intervals=none, instant=none) %}{{ relation }}{% endmacro %}
+{% macro referred_rows(relation, key, referring, column) %}{{ relation }}{% endmacro %}
 {% macro twap_differs() %}twap_5m > recomputed_twap_5m{% endmacro %}
 {% macro twap_diverges() %}divergence_ratio > 0.01{% endmacro %}
 {% macro look_at(relation, log, key, parents={}) %}{% endmacro %}
@@ -36,7 +39,7 @@
 {% macro number_series(relation, first, last) %}select {{ first }} as number from {{ relation }}{% endmacro %}
 {% macro windows_to_measure(touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
 {% macro measured_until() %}current_timestamp{% endmacro %}
-{% macro oldest_touched(log, column, floor, key=none) %}select 1{% endmacro %}
+{% macro oldest_touched(log, column, floor, key=none, latest=none) %}select 1{% endmacro %}
 {% macro inside_bounds(number) %}{{ number }} > (select bounds.first_window from bounds){% endmacro %}
 {% macro rolling_sum(column, kpi_id, order='window_start') %}sum({{ column }}) over (order by {{ order }}){% endmacro %}
 {% macro measurement(kpi_id, value, samples, entity="'all'", compared='null', confirmed='true', anyway='false') %}select '{{ kpi_id }}' as kpi_id, {{ entity }} as entity, {{ value }} as value{% endmacro %}
@@ -53,4 +56,5 @@
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
 {% macro latest_change(staging, key) %}select {{ key }} from {{ staging }}{% endmacro %}
 {% macro noted_loads() %}raw_mbp._loads{% endmacro %}
-{% macro replayed_at() %}loaded_at{% endmacro %}
+{% macro end_of_log(log) %}select current_timestamp as newest{% endmacro %}
+{% macro may_repeat(log, first) %}log_position is not null{% endmacro %}

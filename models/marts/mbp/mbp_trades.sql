@@ -3,7 +3,8 @@
     unique_key='trade_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
-    pre_hook="{{ forget_deleted(this, ref('int_mbp__trades_latest'), 'trade_id', watermark_floor(this, ref('int_mbp__trades_latest'))) }}",
+    incremental_predicates=['1 = 0'],
+    pre_hook="{{ forget_changed(this, ref('int_mbp__trades_latest'), 'trade_id', 'traded_at', watermark_floor(this, ref('int_mbp__trades_latest'))) }}",
     post_hook=[
         "{{ record_watermark(this, ref('int_mbp__trades_latest')) }}",
         "{{ look_at(this, ref('int_mbp__trades_latest'), 'trade_id', {'quote_id': ref('int_mbp__quotes_latest')}) }}",

@@ -23,7 +23,8 @@ with bounds as (
 
 ),
 
--- Snapshot rows were not streamed and have no lag. For redeliveries a day more is read.
+-- Snapshot rows were not streamed and have no lag. For redeliveries a day more is read, of positions that may
+-- repeat.
 arrivals as (
 
     {% for log in change_logs() %}
@@ -40,6 +41,7 @@ arrivals as (
         and {{ window_number('loaded_at', minutes) }}
         >= (select bounds.first_window - {{ redelivered_minutes // minutes }} from bounds)
         and {{ measured_again('loaded_at', first, redelivered_minutes) }}
+        and {{ may_repeat(ref(log.staging), first) }}
     union all
     {% endfor %}
     -- Heartbeats keep a table measurable on which nothing happens.

@@ -14,8 +14,8 @@
 with bounds as (
 
     {{ windows_to_measure([
-        oldest_touched(flags, 'detected_at', floor, 'abuse_event_id'),
-        oldest_touched(decisions, 'decided_at', floor, 'resolution_id'),
+        oldest_touched(flags, 'detected_at', floor, 'abuse_event_id', ref('int_mbp__abuse_events_latest')),
+        oldest_touched(decisions, 'decided_at', floor, 'resolution_id', ref('int_mbp__resolutions_latest')),
         oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', floor)
     ], minutes) }}
 

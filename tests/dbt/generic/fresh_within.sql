@@ -2,18 +2,12 @@
     failure: nothing arrived. `key_column` is not read; all checks of a change log share one signature. -#}
 {% test fresh_within(model, dataset, key_column, max_age_seconds) %}
 
-with change_log as (
-
-    select * from {{ change_log(dataset) }}
-
-),
-
-newest as (
+with newest as (
 
     select
-        max({{ replayed_at() }}) as newest_arrival,
+        newest as newest_arrival,
         {{ mbp_now() }} as measured_at
-    from change_log
+    from ({{ end_of_log(change_logs() | selectattr('dataset', 'equalto', dataset) | first) }}) as change_log
 
 )
 

@@ -10,7 +10,7 @@ with trades as (
 
 quotes as (
 
-    select * from {{ ref('mbp_quotes') }}
+    select * from {{ referred_rows(ref('mbp_quotes'), 'quote_id', 'trades', 'quote_id') }}
 
 ),
 

@@ -38,7 +38,7 @@ class Change:
     price: int
     operation: str
 
-    def row(self, arrived: datetime) -> tuple[Any, ...]:
+    def row(self, arrived: datetime | None) -> tuple[Any, ...]:
         """The raw row, as it arrived at `arrived`."""
         price = f"0.{self.price:02d}"
         committed = int((START + timedelta(seconds=self.position)).timestamp() * 1000)
@@ -248,3 +248,18 @@ def test_a_table_that_was_built_empty_fills_up(world: World) -> None:
     world.deliver([Change(1, 0, 0, 10, 50, "c").row(START + timedelta(hours=1))])
     world.run()
     assert [len(rows) for rows in world.contents().values()] == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_row_without_an_arrival_is_replaced(world: World) -> None:
+    """`cdc_order` reports it. Its key must not stand twice, and its market is averaged without it."""
+    world.restart()
+    start, hour = START + timedelta(hours=1), timedelta(hours=1)
+    world.deliver([Change(1, 0, 0, 10, 50, "c").row(None), Change(2, 1, 0, 20, 40, "c").row(start)])
+    world.run()
+    world.deliver([Change(3, 0, 0, 310, 60, "u").row(start + 9 * hour)])
+    world.run()
+    incremental = world.contents()
+    world.run("--full-refresh")
+    assert incremental == world.contents()
+    assert len(incremental["marts.mbp_quotes"]) == 2

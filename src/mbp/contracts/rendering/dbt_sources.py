@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.model import Contract, ServiceLevel
@@ -31,7 +31,11 @@ STAGED = {
     "committed_at": "change_log__committed_at",
     "loaded_at": "change_log__loaded_at",
 }
-LATEST = ("is_deleted", "log_position", "loaded_at")
+# What macros/logs/latest_change.sql adds to the columns of the dataset.
+LATEST = {
+    **{name: STAGED[name] for name in ("is_deleted", "log_position", "loaded_at")},
+    "first_loaded_at": "change_log__first_loaded_at",
+}
 SEED_TYPES = {"text": "varchar"}
 
 
@@ -96,7 +100,7 @@ def telemetry_staging_yaml(tables: Iterable[RawTable]) -> str:
         {
             "name": f"stg_ops__{table.name}",
             "description": f"{table.description.rstrip('.')}, typed.",
-            "columns": _columns(table.staged, ("loaded_at",)),
+            "columns": _columns(table.staged, {"loaded_at": STAGED["loaded_at"]}),
         }
         for table in tables
     ]
@@ -147,10 +151,10 @@ def _source_table(
     return rendered
 
 
-def _columns(own: Iterable[RawColumn], staged: Iterable[str]) -> list[dict[str, Any]]:
+def _columns(own: Iterable[RawColumn], staged: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         *(_column(column.name, column.doc) for column in own),
-        *(_column(name, STAGED[name]) for name in staged),
+        *(_column(name, doc) for name, doc in staged.items()),
     ]
 
 
