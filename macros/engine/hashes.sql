@@ -1,13 +1,25 @@
-{#- 64 bits that are equal for equal columns (in type and value, null equal to null). Unequal columns share them once in
+{#- What of a row is compared with another: 64 bits that are equal for equal columns (in type and value, null equal to null),
+    or the columns, where an engine compares them in less time than it hashes them. Unequal columns share the bits once in
     2^64, so a rule may pass over rows by them, and never finds a row by them alone: what differs is compared as it is. -#}
-{% macro row_hash(columns) -%}{{ return(adapter.dispatch('row_hash', 'mbp')(columns)) }}{%- endmacro %}
-{% macro duckdb__row_hash(columns) -%}hash({{ columns | join(', ') }}){%- endmacro %}
-{% macro postgres__row_hash(columns) -%}hash_record_extended(row({{ columns | join(', ') }}), 0){%- endmacro %}
+{% macro row_content(columns) -%}{{ return(adapter.dispatch('row_content', 'mbp')(columns)) }}{%- endmacro %}
+{% macro duckdb__row_content(columns) -%}hash({{ columns | join(', ') }}) as content_hash{%- endmacro %}
+{% macro postgres__row_content(columns) -%}{{ columns | join(', ') }}{%- endmacro %}
 {#- Spark leaves out what is null: without the mark, a value that moves to another column would have the same hash. -#}
-{% macro spark__row_hash(columns) -%}
-    xxhash64({% for column in columns %}{{ column }}, {{ column }} is null{{ ', ' if not loop.last }}{% endfor %})
+{% macro spark__row_content(columns) -%}
+    xxhash64({% for column in columns %}{{ column }}, {{ column }} is null{{ ', ' if not loop.last }}{% endfor %}) as content_hash
 {%- endmacro %}
-{% macro default__row_hash(columns) -%}{{ unsupported('row_hash') }}{%- endmacro %}
+{% macro default__row_content(columns) -%}{{ unsupported('row_content') }}{%- endmacro %}
+
+{#- Whether two relations that have the row_content of these columns differ in it. -#}
+{% macro content_differs(left, right, columns) -%}
+    {{ return(adapter.dispatch('content_differs', 'mbp')(left, right, columns)) }}
+{%- endmacro %}
+{% macro postgres__content_differs(left, right, columns) -%}
+    {% for column in columns %}{{ left }}.{{ column }} is distinct from {{ right }}.{{ column }}{{ ' or ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+{% macro default__content_differs(left, right, columns) -%}
+    {{ left }}.content_hash is distinct from {{ right }}.content_hash
+{%- endmacro %}
 
 {#- A key, or 64 bits of it where the engine joins and groups these faster. PostgreSQL has statistics of the key alone, and
     without them plans for a handful of rows. Keys may share their bits: what they find is compared by key again. -#}
@@ -17,16 +29,45 @@
 {% macro spark__compact_key(key) -%}{{ key }}{%- endmacro %}
 {% macro default__compact_key(key) -%}{{ unsupported('compact_key') }}{%- endmacro %}
 
-{#- CTE `ranked`: changes with the rank of newest_first and the first arrival of their key. Where engines skip blocks of a table by their minima and maxima, only
-    keys with several changes are sorted: the others stay in the order of the log, in which they arrived. -#}
+{#- Query of the compact keys that several rows have, each at least once. DuckDB sorts 64 bits in less time than it groups. -#}
+{% macro repeated_keys(relation, key) -%}{{ return(adapter.dispatch('repeated_keys', 'mbp')(relation, key)) }}{%- endmacro %}
+{% macro duckdb__repeated_keys(relation, key) -%}
+    select ordered.compact_key
+    from (
+        {#- The bits are computed before they are sorted: else the keys would be sorted with them. #}
+        select
+            keys.compact_key,
+            lag(keys.compact_key) over (order by keys.compact_key) as previous_key
+        from (select {{ compact_key(key) }} as compact_key from {{ relation }}) as keys
+    ) as ordered
+    where ordered.compact_key = ordered.previous_key
+{%- endmacro %}
+{% macro default__repeated_keys(relation, key) -%}
+    select {{ compact_key(key) }} as compact_key
+    from {{ relation }}
+    group by {{ compact_key(key) }}
+    having count(*) > 1
+{%- endmacro %}
+
+{#- True for every row that shares its key with another one, and for few others: what is cheap to ask before rows are
+    grouped by key. PostgreSQL counts in the order of the index, once for all rows. -#}
+{% macro may_share_key(relation, key) -%}{{ return(adapter.dispatch('may_share_key', 'mbp')(relation, key)) }}{%- endmacro %}
+{% macro duckdb__may_share_key(relation, key) -%}
+    {{ compact_key(key) }} in ({{ repeated_keys(relation, key) }})
+{%- endmacro %}
+{% macro postgres__may_share_key(relation, key) -%}
+    (select count({{ key }}) > count(distinct {{ key }}) from {{ relation }})
+{%- endmacro %}
+{% macro spark__may_share_key(relation, key) -%}true{%- endmacro %}
+{% macro default__may_share_key(relation, key) -%}{{ unsupported('may_share_key') }}{%- endmacro %}
+
+{#- CTE `ranked`: changes with the rank of newest_first and the first arrival of their key. Where engines skip blocks of a
+    table by their minima and maxima, only keys with several changes are sorted: the others stay in the order of the log, in which they arrived. -#}
 {% macro ranked_changes(changes, key) -%}{{ return(adapter.dispatch('ranked_changes', 'mbp')(changes, key)) }}{%- endmacro %}
 {% macro duckdb__ranked_changes(changes, key) -%}
 repeated as (
 
-    select {{ compact_key(key) }} as key_hash
-    from {{ changes }}
-    group by {{ compact_key(key) }}
-    having count(*) > 1
+    {{ repeated_keys(changes, key) }}
 
 ),
 
@@ -37,7 +78,7 @@ ranked as (
         1 as recency,
         loaded_at as first_loaded_at
     from {{ changes }}
-    where not exists (select 1 from repeated where repeated.key_hash = {{ compact_key('changes.' ~ key) }})
+    where not exists (select 1 from repeated where repeated.compact_key = {{ compact_key('changes.' ~ key) }})
 
     union all
 
@@ -46,7 +87,7 @@ ranked as (
         {{ newest_first(key) }} as recency,
         min(loaded_at) over (partition by {{ key }}) as first_loaded_at
     from {{ changes }}
-    where {{ compact_key(key) }} in (select key_hash from repeated)
+    where {{ compact_key(key) }} in (select compact_key from repeated)
 
 )
 {%- endmacro %}

@@ -61,10 +61,11 @@
     {{- return("cast('" ~ instant.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "+00:00' as " ~ type_timestamp_utc() ~ ")") -}}
 {%- endmacro %}
 
-{#- Seconds from one instant to another, with microseconds, as decimal(18,6). -#}
+{#- Seconds from one instant to another, with microseconds, as decimal(18,6). A product with more decimals than that would
+    be rounded, which takes DuckDB seventy times as long. -#}
 {% macro seconds_between(earlier, later) -%}
     cast(
-        cast({{ epoch_microseconds(later) }} - {{ epoch_microseconds(earlier) }} as decimal(24, 6)) * 0.000001
+        cast({{ epoch_microseconds(later) }} - {{ epoch_microseconds(earlier) }} as decimal(18, 0)) * 0.000001
         as decimal(18, 6)
     )
 {%- endmacro %}

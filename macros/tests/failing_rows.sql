@@ -66,7 +66,9 @@ repeated as (
 
     select {{ column_name }}
     from {{ model }}
-    where {{ column_name }} is not null
+    where
+        {{ column_name }} is not null
+        and {{ may_share_key(model, column_name) }}
     group by {{ column_name }}
     having count(*) > 1
 

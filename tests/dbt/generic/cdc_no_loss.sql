@@ -1,7 +1,7 @@
 {#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
     distinct keys less deletes equal the rows of the dataset, reported key by key. And what is published is
     the newest change, not one before it.
-    A key whose every change has the hash of every row published under it, and is no delete, has nothing to find. Only of
+    A key whose every change has the content of every row published under it, and is no delete, has nothing to find. Only of
     the others, the suspects, the changes are ranked, and their rows compared column by column. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 
@@ -13,7 +13,7 @@ with suspects as (
     from (
         select
             {{ compact_key(key_column) }} as compact_key,
-            {{ row_hash(columns) }} as content_hash,
+            {{ row_content(columns) }},
             is_deleted
         from {{ change_log(dataset) }}
         where {{ key_column }} is not null
@@ -21,12 +21,12 @@ with suspects as (
     full outer join (
         select
             {{ compact_key(key_column) }} as compact_key,
-            {{ row_hash(columns) }} as content_hash
+            {{ row_content(columns) }}
         from {{ model }}
         where {{ key_column }} is not null
     ) as shown on logged.compact_key = shown.compact_key
     where
-        logged.content_hash is distinct from shown.content_hash
+        {{ content_differs('logged', 'shown', columns) }}
         or logged.is_deleted is distinct from false
 
 ),

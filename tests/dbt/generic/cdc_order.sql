@@ -11,10 +11,7 @@
 -- step: as one separate step it would be kept whole in memory, with every column, and read again from there.
 with changed_keys as (
 
-    select {{ compact_key(key_column) }} as compact_key
-    from {{ change_log(dataset) }}
-    group by {{ compact_key(key_column) }}
-    having count(*) > 1
+    {{ repeated_keys(change_log(dataset), key_column) }}
 
 ),
 
@@ -51,9 +48,10 @@ told as (
             when change_operation is null or change_operation not in ('r', 'c', 'u', 'd')
                 then 'an operation that is none of r, c, u, d'
             when is_deleted is null then 'a delete mark that is neither true nor false'
-            -- In whole microseconds: exact decimals would cost more than all the rest.
+            -- In whole microseconds: exact decimals would cost more than all the rest. And only where it may be.
             when
-                {{ epoch_microseconds('committed_at') }} - {{ epoch_microseconds('loaded_at') }}
+                committed_at > loaded_at
+                and {{ epoch_microseconds('committed_at') }} - {{ epoch_microseconds('loaded_at') }}
                 > 1000000 * {{ var('mbp_clock_skew_seconds') }}
                 then 'arrived before it was committed'
         end as finding

@@ -110,7 +110,12 @@ where traded_at is not null and not exists (
         and (traded_at <= valid_to or valid_to is null)
 )
 """
+UNIQUE = """
+select * from marts.mbp_quotes
+where quote_id in (select quote_id from marts.mbp_quotes group by quote_id having count(*) > 1)
+"""
 PLAIN = {
+    "mbp_quotes_quote_id_unique": UNIQUE,
     "mbp_quotes_cdc_no_loss": NO_LOSS,
     "mbp_quotes_cdc_order": ORDER,
     "closed_market_no_trades": CLOSED,
