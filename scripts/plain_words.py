@@ -41,8 +41,9 @@ CODE = re.compile(
     r"|<[^>\n]+>",
     re.MULTILINE | re.DOTALL,
 )
-# In a module: an argument that a docstring describes, and an expression inside of a text.
-NAMES = re.compile(r"^[ ]+\w+(, \w+)*:|{[^{}\n]*}", re.MULTILINE)
+# In a module: an argument that a docstring describes, and an expression in a text, but not the texts in that.
+NAMES = re.compile(r"^[ ]+\w+(?:, \w+)*:|{[^{}\n]*}", re.MULTILINE)
+INNER = re.compile(r"'[^']* [^']*'")
 
 
 class ListError(Exception):
@@ -75,7 +76,8 @@ def of_python(text: str) -> Iterator[tuple[int, str]]:
     """(line, text) of each string literal and comment of a module, without names and expressions in it."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.STRING, tokenize.COMMENT):
-            yield token.start[0], NAMES.sub("\u00b7", token.string)
+            inner = (text for part in NAMES.findall(token.string) for text in INNER.findall(part))
+            yield token.start[0], " ".join((NAMES.sub("\u00b7", token.string), *inner))
 
 
 def of_sql(text: str) -> Iterator[tuple[int, str]]:

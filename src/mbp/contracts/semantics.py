@@ -40,9 +40,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Metric:
-    """A business metric: what it means and which columns it is computed from.
+    """A business metric. What it is computed from follows from its SQL.
 
     Attributes:
+        dataset: what it says something about; each dataset has a metric.
         across: what it means over several of its grains.
         semantic: `measure`, or `numerator` and `denominator` -> measure of the semantic models.
     """
@@ -54,7 +55,6 @@ class Metric:
     definition: str
     owner: str
     dataset: str
-    columns: Annotated[tuple[str, ...], UNIQUE]
     across: str
     semantic: Annotated[Mapping[str, str], Narrowed(**COMPUTED)]
 
@@ -96,7 +96,7 @@ def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) ->
 
     Raises:
         MbpError: a file is missing or wrong, a word or metric is there twice, or one of them names an
-            owner, a dataset or a column that is not there.
+            owner or a dataset that is not there.
     """
     datasets = {contract.dataset: contract for contract in contracts}
     semantics, faults = read_semantics(root, datasets, policy)
@@ -115,7 +115,7 @@ def read_semantics(
 
     Args:
         policy: knows the owners; nothing is said of them without it.
-        unread: datasets whose contract cannot be read; nothing is said of their columns.
+        unread: datasets whose contract cannot be read; nothing is said of what names them.
     """
     faults: list[Finding] = []
     known = (contracts, policy, unread)
@@ -137,8 +137,7 @@ def read_semantics(
 
 def _metric(node: DocumentNode) -> Metric:
     texts = {key: node.at(key).text for key in METRIC_TEXTS}
-    columns = tuple(column.text for column in node.at("columns").entries())
-    return Metric(**texts, columns=columns, semantic=node.at("semantic").mapping)
+    return Metric(**texts, semantic=node.at("semantic").mapping)
 
 
 def _entries(
@@ -185,12 +184,8 @@ def _entries(
         named = [("dataset", entry.at("dataset"), {*contracts, *unread})] if dataset else []
         if policy and owner:
             named.append(("owner", entry.at("owner"), set(policy.owners)))
-        if dataset in contracts:
-            columns = {column.name for column in contracts[dataset].columns}
-            named += [("column", column, columns) for column in entry.at("columns").entries()]
         for kind, node, there in named:
             if node.text not in there:
-                of = f" of {dataset}" if kind == "column" else ""
-                message, fix = f"unknown {kind} {node.text!r}{of}", did_you_mean(node.text, there)
+                message, fix = f"unknown {kind} {node.text!r}", did_you_mean(node.text, there)
                 faults.append(fault_at(node, "A87-010", message, name, fix))
     return document, list(entries.values())

@@ -37,7 +37,6 @@ METRIC = """\
     definition: Count of all {0}.
     owner: SALES
     dataset: {0}
-    columns: [customer_id]
     across: Sum.
     semantic: {{measure: number_of_{0}}}
 """

@@ -61,6 +61,7 @@ MODULE = '''def tell(told: str) -> str:
     """
     if told == "told":
         raise ValueError(f"{told} was told")
+    print(f"{'as told' if told else told}")
     return told  # told at the end
 '''
 
@@ -124,6 +125,7 @@ def test_messages_docstrings_and_comments_are_read_and_names_are_not(project: Pa
         'src/a.py:5: "told": write reported',
         'src/a.py:8: "told": write reported',
         'src/a.py:9: "told": write reported',
+        'src/a.py:10: "told": write reported',
         'src/a.toml:3: "told": write reported',
     ]
 

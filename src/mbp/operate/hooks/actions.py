@@ -170,7 +170,9 @@ def take_back(
     seconds = (now - decision.opened_at).total_seconds()
     limit = recovery_limit(policy, decision.kpi_id)
     late = f"; LATE, limit {limit} s" if limit is not None and seconds > limit else ""
-    return f"{'recovery told' if messages else 'recovered'} after {seconds:.0f} s{readers}{late}"
+    return (
+        f"{'recovery reported' if messages else 'recovered'} after {seconds:.0f} s{readers}{late}"
+    )
 
 
 def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenBlock]:
