@@ -46,8 +46,8 @@ def corpus(
     from mbp.quality.privacy.privacy_policy import load_policy
 
     policy = load_policy(project_root())
-    seed = policy.corpus_seeds["tuned"] if seed is None else seed
-    text = to_json(generate(seed, count or policy.corpus_lines))
+    seed = policy.measure.seeds["tuned"] if seed is None else seed
+    text = to_json(generate(seed, count or policy.measure.lines))
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -59,9 +59,9 @@ class Measured:
 
     def target(self, sample: MeasuredCorpus, kind: str) -> Target:
         """What a kind must reach: nothing on the outside corpus when the policy does not claim it."""
-        if sample.outside and kind in self.policy.not_claimed:
+        if sample.outside and kind in self.policy.measure.not_claimed:
             return Target(0.0, 0.0)
-        return self.policy.target
+        return self.policy.measure.target
 
     @property
     def missed(self) -> list[str]:
@@ -102,7 +102,7 @@ class Measured:
                 for sample in self.samples
             ],
             "missed": self.missed,
-            "not_claimed": dict(self.policy.not_claimed),
+            "not_claimed": dict(self.policy.measure.not_claimed),
         }
 
 
@@ -115,14 +115,14 @@ def measure_project(root: Path) -> Measured:
     begun = begin(root)
     policy = load_policy(root)
     samples = [
-        measure(name, seed, generate(seed, policy.corpus_lines), policy)
-        for name, seed in policy.corpus_seeds.items()
+        measure(name, seed, generate(seed, policy.measure.lines), policy)
+        for name, seed in policy.measure.seeds.items()
     ]
     samples += [
         measure_lines(
-            f"outside_{name}", seed, outside_corpus.lines(policy.corpus_lines, seed), policy
+            f"outside_{name}", seed, outside_corpus.lines(policy.measure.lines, seed), policy
         )
-        for name, seed in policy.corpus_seeds.items()
+        for name, seed in policy.measure.seeds.items()
     ]
     measured = Measured(samples, policy)
     lines_of_all = sum(sample.lines for sample in measured.samples)

@@ -12,7 +12,6 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mbp.contracts.exceptions import LIST
 from mbp.contracts.policy import NOT_DEMANDED, POLICY
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.hooks.hook_coverage import Collected
@@ -192,7 +191,7 @@ def _excuse_seeds(world: ProjectCopy) -> None:
     path = world.root / POLICY
     document = yaml.load(path.read_text(encoding="utf-8"))
     until = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    document[LIST] += [
+    document["exceptions"] += [
         {
             "code": NOT_DEMANDED,
             "object": name,

@@ -18,6 +18,11 @@ Format = Annotated[
 ReportFormat = Annotated[
     Literal["text", "json", "markdown"], typer.Option("--format", help="Output format.")
 ]
+Gate = Annotated[str | None, typer.Option(help="The gate. [default: the first of contracts/gates]")]
+# Of a command that signs.
+Key = Annotated[
+    Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
+]
 Output = Annotated[Path | None, typer.Option(help="Write to this file. [default: stdout]")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")]
 
@@ -55,6 +60,9 @@ def _metrics(root: Path) -> Iterable[str]:
 
 
 DATASETS, RULES, METRICS = _completes(_datasets), _completes(_rules), _completes(_metrics)
+Datasets = Annotated[
+    list[str] | None, typer.Argument(help="Datasets; all without one.", autocompletion=DATASETS)
+]
 
 
 def examples(*lines: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from mbp.contracts.policy import load_policy
 from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
+from mbp.core.forms import Above0, Beside, Count, PartPercent, Version, read_as
 from mbp.core.paths import ROOT_MARK, is_file_inside
-from mbp.core.schema_check import TEXT, closed, read_form, wrong_at
+from mbp.core.schema_check import wrong_at
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of
 
@@ -24,33 +24,54 @@ SLOT_FILLING, SLOT_NEARLY_FULL, SLOT_LOST = (
 DEAD_LETTERS, STREAM_STOPPED = "cdc_dead_letters", "cdc_stream_stopped"
 READER_SILENT, CLOCK_SKEW, UNSEEN = "cdc_reader_silent", "cdc_clock_skew", "cdc_unseen"
 SKEW_VARIABLE = "mbp_clock_skew_seconds"
-PERCENT = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
-# Alarm -> the key of its threshold and its allowed values; None: it has no threshold, or not here.
-THRESHOLDS: dict[str, tuple[str, Mapping[str, Any]] | None] = {
-    SLOT_FILLING: ("above_percent", PERCENT),
-    SLOT_NEARLY_FULL: ("above_percent", PERCENT),
-    SLOT_LOST: None,
-    DEAD_LETTERS: ("above_changes", {"type": "integer", "minimum": 0}),
-    STREAM_STOPPED: None,
-    READER_SILENT: ("above_seconds", {"type": "number", "exclusiveMinimum": 0}),
-    CLOCK_SKEW: None,
-    UNSEEN: None,
-}
 
 
-def _entry(threshold: tuple[str, Mapping[str, Any]] | None) -> dict[str, Any]:
-    own = {} if threshold is None else {threshold[0]: threshold[1]}
-    return closed({**own, "severity": {"enum": ["page", "ticket"]}, "why": TEXT})
+@dataclass(frozen=True)
+class AlarmEntry:
+    """An alarm without a threshold, or whose threshold is not here."""
+
+    severity: Literal["page", "ticket"]
+    why: str
 
 
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "owner": TEXT,
-        "runbook": TEXT,
-        "alarms": closed({name: _entry(threshold) for name, threshold in THRESHOLDS.items()}),
-    }
-)
+@dataclass(frozen=True)
+class SlotAlarm(AlarmEntry):
+    """Raised above a share of what the source may keep for the slot."""
+
+    above_percent: PartPercent
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1."""
+        return self.above_percent / 100
+
+
+@dataclass(frozen=True)
+class LettersAlarm(AlarmEntry):
+    """Raised above so many changes of one table in quarantine."""
+
+    above_changes: Count
+
+
+@dataclass(frozen=True)
+class SilenceAlarm(AlarmEntry):
+    """Raised after so many seconds without a sign of life of the reader."""
+
+    above_seconds: Above0
+
+
+@dataclass(frozen=True)
+class AlarmEntries:
+    """Each alarm by its id."""
+
+    cdc_slot_filling: SlotAlarm
+    cdc_slot_nearly_full: SlotAlarm
+    cdc_slot_lost: AlarmEntry
+    cdc_dead_letters: LettersAlarm
+    cdc_stream_stopped: AlarmEntry
+    cdc_reader_silent: SilenceAlarm
+    cdc_clock_skew: AlarmEntry
+    cdc_unseen: AlarmEntry
 
 
 @dataclass(frozen=True)
@@ -59,24 +80,15 @@ class Limits:
 
     Attributes:
         owner: the team; hooks.yaml has its route.
-        severity: alarm -> 'page' or 'ticket'.
-        why: alarm -> the reason for its threshold and severity.
-        filling_share, full_share: of what the source may keep for the slot, between 0 and 1.
-        dead_letters: changes of one table that may be in quarantine.
-        silence_seconds: without a sign of life of the reader.
         skew_seconds: between the clocks of source and reader, either way.
     """
 
+    version: Version
     owner: str
     runbook: str
-    runbook_url: str
-    severity: Mapping[str, str]
-    why: Mapping[str, str]
-    filling_share: float
-    full_share: float
-    dead_letters: int
-    silence_seconds: float
-    skew_seconds: float
+    alarms: AlarmEntries
+    runbook_url: Beside[str] = ""
+    skew_seconds: Beside[float] = 0.0
 
 
 def load_limits(root: Path) -> Limits:
@@ -85,31 +97,21 @@ def load_limits(root: Path) -> Limits:
     Raises:
         MbpError: missing or wrong, an owner that is not in the policy, no such runbook, or a page before its ticket.
     """
-    document, value = read_form(root, FILE, SCHEMA)
-    alarms = value["alarms"]
-    load_policy(root).check_owner(value["owner"], FILE, line_of(document, "owner"))
-    if not is_file_inside(root, value["runbook"]):
-        what = f"the runbook {value['runbook']} does not exist"
+    document, limits = read_as(Limits, root, FILE)
+    load_policy(root).check_owner(limits.owner, FILE, line_of(document, "owner"))
+    if not is_file_inside(root, limits.runbook):
+        what = f"the runbook {limits.runbook} does not exist"
         raise wrong_at(document, "runbook", FILE, what, "write it, or correct the path")
-    filling, full = (alarms[name]["above_percent"] for name in (SLOT_FILLING, SLOT_NEARLY_FULL))
+    filling = limits.alarms.cdc_slot_filling.above_percent
+    full = limits.alarms.cdc_slot_nearly_full.above_percent
     if filling >= full:
         node = document["alarms"][SLOT_NEARLY_FULL]
         what = (
             f"{SLOT_NEARLY_FULL} is raised at {full} %, no later than {SLOT_FILLING} at {filling} %"
         )
         raise wrong_at(node, "above_percent", FILE, what, "give it the higher number")
-    return Limits(
-        owner=value["owner"],
-        runbook=value["runbook"],
-        runbook_url=page_url(site_address(root), value["runbook"]),
-        severity={name: entry["severity"] for name, entry in alarms.items()},
-        why={name: entry["why"].strip() for name, entry in alarms.items()},
-        filling_share=filling / 100,
-        full_share=full / 100,
-        dead_letters=alarms[DEAD_LETTERS]["above_changes"],
-        silence_seconds=float(alarms[READER_SILENT]["above_seconds"]),
-        skew_seconds=_skew_seconds(root),
-    )
+    url = page_url(site_address(root), limits.runbook)
+    return replace(limits, runbook_url=url, skew_seconds=_skew_seconds(root))
 
 
 def _skew_seconds(root: Path) -> float:

@@ -110,13 +110,8 @@ def read_contracts(root: Path) -> ContractsRead:
             unreadable.append(fault_of(error, "YAML-003", name))
     known = tuple(sorted(recorded_ids(root).items()))
     contracts_read = _read(tuple(texts), tuple(unreadable), known)
-    return ContractsRead(
-        contracts_read.files,
-        contracts_read.contracts,
-        contracts_read.unread,
-        contracts_read.policy,
-        [*contracts_read.faults, *_tests_missing(contracts_read, root)],
-    )
+    missing = _tests_missing(contracts_read, root)
+    return replace(contracts_read, faults=[*contracts_read.faults, *missing])
 
 
 @lru_cache(maxsize=KEPT)
@@ -260,7 +255,7 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
     }
     for family in sorted(derived - policy.families.keys()):
         message = f"no family {family!r}, which derived rules belong to"
-        yield fault("A89-002", policy.path, None, message, family)
+        yield fault("A89-002", POLICY, None, message, family)
     objects = {*read.contracts, *read.unread}
     for finding in exception_findings(policy.family_exceptions, date.min, objects=objects):
         yield fault(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -11,7 +11,7 @@ from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import load_sheet
 from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
-from mbp.core.forms import SOME, Name, Narrowed, Positive, Version, read_as
+from mbp.core.forms import SOME, Beside, Name, Narrowed, Positive, Version, read_as
 from mbp.core.gate_files import FOLDER, gates
 from mbp.core.schema_check import did_you_mean, wrong_at
 
@@ -72,8 +72,13 @@ class SignOffs:
 
 
 @dataclass(frozen=True)
-class GateFile:
-    """The whole file."""
+class Gate:
+    """A gate: the whole file.
+
+    Attributes:
+        gate: its name.
+        sha256: of the file's content, comments and layout aside.
+    """
 
     version: Version
     gate: str
@@ -81,27 +86,8 @@ class GateFile:
     evidence_max_age_hours: Positive
     sign_offs: SignOffs
     checks: Annotated[tuple[CheckDefinition, ...], SOME]
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A gate as it is defined.
-
-    Attributes:
-        roles: role -> what it answers for; each of them signs.
-        sign_off_max_age_hours: an older sign-off is invalid.
-        sha256: of the file's content, comments and layout aside.
-    """
-
-    name: str
-    title: str
-    path: str
-    evidence_max_age_hours: int
-    roles: Mapping[str, str]
-    sign_off_max_age_hours: int
-    sign_off_owner: str
-    checks: Sequence[CheckDefinition]
-    sha256: str
+    path: Beside[str] = ""
+    sha256: Beside[str] = ""
 
     def waivable(self) -> dict[str, bool]:
         """Check -> whether a waiver may cover it, for `mbp.release.waivers`."""
@@ -123,32 +109,22 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
         fix = did_you_mean(name, list(known)) if known else "write its file, or run `mbp init`"
         raise MbpError(f"no gate {name!r}", path=FOLDER, fix=fix)
     path = known[name]
-    document, form = read_as(GateFile, root, path)
-    for role in form.sign_offs.roles:
+    document, gate = read_as(Gate, root, path)
+    for role in gate.sign_offs.roles:
         if role not in ROLES:
             fix, node = did_you_mean(role, ROLES), document["sign_offs"]["roles"]
             raise wrong_at(node, role, path, f"no one can hold the role {role!r}", fix)
     policy = load_policy(root)
-    measured = any("kpi" in check.source for check in form.checks)
+    measured = any("kpi" in check.source for check in gate.checks)
     kpis = load_sheet(root, policy).kpis if measured else {}
     seen: set[str] = set()
-    for node, check in zip(document["checks"], form.checks, strict=True):
+    for node, check in zip(document["checks"], gate.checks, strict=True):
         if check.id in seen:
             raise wrong_at(node, "id", path, f"{check.id}: appears twice here", "rename one")
         for key, what, fix in _wrong(check, rules, kpis, policy.owners):
             raise wrong_at(node, key, path, f"{check.id}: {what}", fix)
         seen.add(check.id)
-    return Gate(
-        name,
-        form.title,
-        path,
-        form.evidence_max_age_hours,
-        form.sign_offs.roles,
-        form.sign_offs.max_age_hours,
-        form.sign_offs.owner,
-        form.checks,
-        digest(document),
-    )
+    return replace(gate, sha256=digest(document))
 
 
 class GateRuleLike(Protocol):

@@ -10,29 +10,17 @@ from typing import Annotated, Any, Literal
 from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import SHEET, Kpi, Sheet, load_sheet
 from mbp.core.canonical_json import digest
-from mbp.core.forms import SOME, Name, Positive, schema_of
+from mbp.core.forms import SOME, SOME_KEYS, Name, Positive, Version, read_as, schema_of
 from mbp.core.paths import is_file_inside
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import TEXT, closed, did_you_mean, read_form, violations
+from mbp.core.schema_check import did_you_mean, violations
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of
 
 HOOKS = "contracts/a110/hooks.yaml"
 RELIABILITY_MODELS = "models/marts/reliability"
-LIMITS = ("rollback_start_seconds", "cdc_recovery_seconds", "lock_max_age_hours")
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "routes": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": closed({"receiver": TEXT}),
-        },
-        "limits": closed(dict.fromkeys(LIMITS, schema_of(Positive))),
-        # Each entry is checked by itself: a mistake in one hook must not silence the others.
-        "hooks": {"type": "array", "items": {"type": "object"}},
-    }
-)
+
+Limit = Literal["rollback_start_seconds", "cdc_recovery_seconds", "lock_max_age_hours"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,16 @@ class HookEntry:
     rollback: str
     runbook: str
     evidence: Annotated[tuple[str, ...], SOME]
+
+
+@dataclass(frozen=True)
+class HookFile:
+    """The whole file. Each hook is checked by itself: a mistake in one must not silence the others."""
+
+    version: Version
+    routes: Annotated[Mapping[str, Mapping[Literal["receiver"], str]], SOME_KEYS]
+    limits: Mapping[Limit, Positive]
+    hooks: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class HookPolicy:
     sheet: Sheet
     hooks: Mapping[str, Hook]
     receivers: Mapping[str, str]
-    limits: Mapping[str, int]
+    limits: Mapping[Limit, int]
     findings: Sequence[Finding]
     hash: str
 
@@ -118,15 +116,14 @@ def load_hooks(root: Path) -> HookPolicy:
         MbpError: one of the files cannot be read, or is wrong as a whole.
     """
     sheet = load_sheet(root, load_policy(root))
-    document, value = read_form(root, HOOKS, SCHEMA)
-    receivers = {owner: route["receiver"] for owner, route in value["routes"].items()}
+    document, form = read_as(HookFile, root, HOOKS)
+    receivers = {owner: route["receiver"] for owner, route in form.routes.items()}
     address = site_address(root)
     hooks: dict[str, Hook] = {}
     findings: list[Finding] = []
     watched: dict[str, str] = {}
-    for index, entry in enumerate(value["hooks"]):
-        node = document["hooks"][index]
-        name = str(entry.get("id", f"entry {index + 1}"))
+    for number, (node, entry) in enumerate(zip(document["hooks"], form.hooks, strict=True), 1):
+        name = str(entry.get("id", f"entry {number}"))
         wrong = list(_wrong(root, node, entry, sheet, receivers))
         if name in hooks:
             wrong.append(_finding("hook_twice", node, "id", name, "the id appears twice"))
@@ -139,7 +136,7 @@ def load_hooks(root: Path) -> HookPolicy:
             hooks[name] = Hook(
                 **{**entry, "kpi": kpi, "evidence": tuple(entry["evidence"])},
                 receiver=receivers[kpi.owners[0]],
-                definition_hash=digest([entry, _facts(kpi), sheet.parameters]),
+                definition_hash=digest([entry, _facts(kpi), asdict(sheet.parameters)]),
                 runbook_url=page_url(address, entry["runbook"]),
             )
             watched[kpi.id] = name
@@ -149,14 +146,8 @@ def load_hooks(root: Path) -> HookPolicy:
             fix = f"add a hook with `kpi: {kpi.id}` to {HOOKS}, or correct the one that is wrong"
             findings.append(Finding("kpi_without_hook", what, SHEET, kpi.line, kpi.id, fix))
     facts = [_facts(kpi) for kpi in sheet.kpis.values()]
-    return HookPolicy(
-        sheet,
-        hooks,
-        receivers,
-        value["limits"],
-        findings,
-        digest([facts, sheet.parameters, value]),
-    )
+    whole = digest([facts, asdict(sheet.parameters), document])
+    return HookPolicy(sheet, hooks, receivers, form.limits, findings, whole)
 
 
 def demand_whole(policy: HookPolicy) -> HookPolicy:

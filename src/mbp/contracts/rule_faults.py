@@ -89,7 +89,7 @@ def warnings_have_an_end(contract: ContractFile, policy: Policy | None) -> Itera
             if expires is not None:
                 yield fault_at(expires, "A89-017", "an error cannot expire", subject)
         elif expires is None:
-            if policy is None or policy.expiry_required:
+            if policy is None or policy.warnings.expiry_required:
                 yield fault_at(node, "A89-014", "the warning has no expiry", subject)
         else:
             try:

@@ -188,42 +188,26 @@ def _of_change_log(contract: Contract, make: _Maker) -> Iterator[Rule]:
     key = next((column for column in contract.columns if column.primary_key), None)
     common = {"dataset": contract.dataset, "key_column": key.name if key else ""}
     read = (key.name,) if key else ()
-    freshness = contract.service_level("freshness")
-    if freshness:
+    for kind, test, limit, columns, sentence in (
+        ("freshness", "fresh_within", "max_age_seconds", (), "The newest change arrived at most {} ago."),
+        ("latency", "lag_p95_within", "max_lag_seconds", (),
+         "95 of 100 changes of the last day arrived within {} of their commit."),
+        ("completeness", "cdc_no_loss", "", read,
+         "Distinct keys in the change log, less the deleted ones, equal the rows published."),
+    ):  # fmt: skip
+        level = contract.service_level(kind)
+        if level is None:
+            continue
+        name = kind if limit else test
         yield make.rule(
-            "freshness",
-            "freshness",
-            "fresh_within",
-            f"The newest change arrived at most {_duration(freshness)} ago.",
-            arguments={**common, "max_age_seconds": freshness.seconds},
-            columns=(),
-            line=freshness.line,
-            reason=freshness.description,
-        )
-    latency = contract.service_level("latency")
-    if latency:
-        yield make.rule(
-            "latency",
-            "latency",
-            "lag_p95_within",
-            "95 of 100 changes of the last day arrived within "
-            f"{_duration(latency)} of their commit.",
-            arguments={**common, "max_lag_seconds": latency.seconds},
-            columns=(),
-            line=latency.line,
-            reason=latency.description,
-        )
-    completeness = contract.service_level("completeness")
-    if completeness:
-        yield make.rule(
-            "cdc_no_loss",
-            "cdc_no_loss",
-            "cdc_no_loss",
-            "Distinct keys in the change log, less the deleted ones, equal the rows published.",
-            arguments=common,
-            columns=read,
-            line=completeness.line,
-            reason=completeness.description,
+            name,
+            name,
+            test,
+            sentence.format(_duration(level)),
+            arguments={**common, limit: level.seconds} if limit else common,
+            columns=columns,
+            line=level.line,
+            reason=level.description,
         )
     if key:
         yield make.rule(

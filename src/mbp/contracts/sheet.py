@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mbp.contracts.contract_loading import read_contracts
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import Policy
-from mbp.core.forms import SOME, Count, Name, Narrowed, Version, schema_of
-from mbp.core.schema_check import closed, did_you_mean, read_form, wrong_at
+from mbp.core.forms import (
+    SOME,
+    Above0,
+    Count,
+    Name,
+    Narrowed,
+    PartPercent,
+    Positive,
+    Version,
+    read_as,
+)
+from mbp.core.schema_check import did_you_mean, wrong_at
 from mbp.core.yaml_io import line_of
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
@@ -34,25 +44,9 @@ ACTIONS = (
 )
 Dashboard = Literal["DEC", "MBP", "DATA", "FE"]
 UNIT_MINUTES = {"m": 1, "h": 60, "d": 1440}
-OPERATORS = ("<=", ">=", "==", "<", ">")
 # A target that is a word: what is counted is what went wrong, so the word means none of it.
 WORDS = {"pass": ("==", 0.0), "false": ("==", 0.0)}
-POSITIVE = {"type": "number", "exclusiveMinimum": 0}
-
-PARAMETERS = closed(
-    {
-        "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
-        "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
-        "burn_page_fast": POSITIVE,
-        "burn_page_slow": POSITIVE,
-        "burn_ticket": POSITIVE,
-        "sustained_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
-        "inp_tolerance_percent": POSITIVE,
-        "twap_samples_outside": {"type": "integer", "minimum": 1},
-        "abuse_usual_hours": {"type": "integer", "minimum": 1},
-        "abuse_usual_floor": POSITIVE,
-    }
-)
+FiveMinutes = Annotated[int, Narrowed(minimum=5, multipleOf=5)]
 # A target that is a service level of the contracts, in seconds.
 SERVICE_LEVEL = re.compile("<=(freshness|latency)")
 
@@ -83,11 +77,27 @@ class KpiEntry:
 
 
 @dataclass(frozen=True)
+class SheetParameters:
+    """The numbers in the definitions of the KPIs."""
+
+    slo_percent: PartPercent
+    burn_confirmation_minutes: FiveMinutes
+    burn_page_fast: Above0
+    burn_page_slow: Above0
+    burn_ticket: Above0
+    sustained_minutes: FiveMinutes
+    inp_tolerance_percent: Above0
+    twap_samples_outside: Positive
+    abuse_usual_hours: Positive
+    abuse_usual_floor: Above0
+
+
+@dataclass(frozen=True)
 class SheetFile:
     """The whole file."""
 
     version: Version
-    parameters: Annotated[Mapping[str, float], Narrowed(**PARAMETERS)]
+    parameters: SheetParameters
     kpis: Annotated[tuple[KpiEntry, ...], SOME]
 
 
@@ -118,7 +128,7 @@ class Sheet:
     """The sheet: KPI id -> KPI in the order of the file, and the parameters of the definitions."""
 
     kpis: Mapping[str, Kpi]
-    parameters: Mapping[str, float]
+    parameters: SheetParameters
 
 
 def load_sheet(root: Path, policy: Policy) -> Sheet:
@@ -128,28 +138,27 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
         MbpError: missing or not of the schema; a target, window, action or owner that does not parse
             or is unknown; an id or a query id that appears twice.
     """
-    document, value = read_form(root, SHEET, schema_of(SheetFile))
+    document, form = read_as(SheetFile, root, SHEET)
     demand_plain_text(document, SHEET)
     kpis: dict[str, Kpi] = {}
     queries: set[str] = set()
-    for index, entry in enumerate(value["kpis"]):
-        node = document["kpis"][index]
-        if entry["id"] in kpis:
-            what = f"the KPI {entry['id']!r} appears twice"
-            raise wrong_at(node, "id", SHEET, what, "keep one")
-        if entry["query_id"] in queries:
-            what = f"the query id {entry['query_id']!r} appears twice"
+    for node, entry in zip(document["kpis"], form.kpis, strict=True):
+        if entry.id in kpis:
+            raise wrong_at(node, "id", SHEET, f"the KPI {entry.id!r} appears twice", "keep one")
+        if entry.query_id in queries:
+            what = f"the query id {entry.query_id!r} appears twice"
             raise wrong_at(node, "query_id", SHEET, what, "give each KPI its own")
-        queries.add(entry["query_id"])
-        if kind := SERVICE_LEVEL.fullmatch(entry["target"]):
+        queries.add(entry.query_id)
+        target = entry.target
+        if kind := SERVICE_LEVEL.fullmatch(target):
             seconds = _strictest(kind[1], root)
             if seconds is None:
-                what = f"no contract has the service level {kind[1]!r}, the target of {entry['id']}"
+                what = f"no contract has the service level {kind[1]!r}, the target of {entry.id}"
                 fix = "write a number, or add it to a contract"
                 raise wrong_at(node, "target", SHEET, what, fix)
-            entry["target"] = f"<={seconds}"
-        kpis[entry["id"]] = _kpi(entry, node, policy)
-    return Sheet(kpis, value["parameters"])
+            target = f"<={seconds}"
+        kpis[entry.id] = _kpi(replace(entry, target=target), node, policy)
+    return Sheet(kpis, form.parameters)
 
 
 def _strictest(kind: str, root: Path) -> int | None:
@@ -192,26 +201,26 @@ def parse_span(text: str) -> int:
     return int(matched[1]) * UNIT_MINUTES[matched[2]]
 
 
-def _kpi(entry: dict[str, Any], node: Any, policy: Policy) -> Kpi:
+def _kpi(entry: KpiEntry, node: Any, policy: Policy) -> Kpi:
     def parsed(key: str, parse: Any) -> Any:
         try:
-            return parse(entry[key])
+            return parse(getattr(entry, key))
         except ValueError as error:
-            what = f"the {key} {entry[key]!r} of {entry['id']} does not parse: {error}"
+            what = f"the {key} {getattr(entry, key)!r} of {entry.id} does not parse: {error}"
             raise wrong_at(node, key, SHEET, what, "correct it") from error
 
     operator, bound = parsed("target", parse_target)
-    window = None if entry["window"] == RUN else parsed("window", parse_span)
-    actions = tuple(entry["hook"].split("+"))
+    window = None if entry.window == RUN else parsed("window", parse_span)
+    actions = tuple(entry.hook.split("+"))
     for action in actions:
         if action not in ACTIONS:
-            what = f"unknown action {action!r} of {entry['id']}"
+            what = f"unknown action {action!r} of {entry.id}"
             raise wrong_at(node, "hook", SHEET, what, did_you_mean(action, ACTIONS))
-    owners = tuple(entry["owner"].split("/"))
+    owners = tuple(entry.owner.split("/"))
     for owner in owners:
         policy.check_owner(owner, SHEET, line_of(node, "owner"))
     return Kpi(
-        **{**entry, "definition": " ".join(entry["definition"].split())},
+        **{**vars(entry), "definition": " ".join(entry.definition.split())},
         window_minutes=window,
         every_minutes=parsed("every", parse_span),
         operator=operator,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from mbp.contracts.exceptions import DAY, AllowedException, entry_faults, entry_values
+from mbp.contracts.exceptions import AllowedException
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
-from mbp.core.forms import NAME
+from mbp.core.forms import Beside, Count, Name, Version, built, schema_of
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import TEXT, closed
-from mbp.core.yaml_io import line_of, loads, plain, read
+from mbp.core.schema_check import violations
+from mbp.core.yaml_io import loads, plain, read
 
 FOLDER = "contracts/waivers"
 SUFFIX = ".yaml"
@@ -24,17 +24,9 @@ SIGNATURES = f"{FOLDER}/signatures"
 # The timebox of the measurement sheet (A87): a fixed release is out by then. The first day counts.
 WAIVER_DAYS = 14
 APPROVERS = ("PO", "Eng", "Data", "SRE")
-RISKS = ("low", "medium", "high")
-KINDS = ("gate_check", "rule", "change")
-MORE = {
-    "version": {"const": 1},
-    "id": NAME,
-    "code": {"enum": list(KINDS)},
-    "risk": closed({"level": {"enum": list(RISKS)}, "text": TEXT}),
-    "opened": DAY,
-    "findings": {"type": "integer", "minimum": 0},
-    "rollback": closed({"plan": TEXT, "exercise": NAME}),
-}
+RiskLevel = Literal["low", "medium", "high"]
+Kind = Literal["gate_check", "rule", "change"]
+RISKS, KINDS = get_args(RiskLevel), get_args(Kind)
 
 # (Project, rule ids) -> those of the rules that a valid waiver covers now.
 WaivedRules = Callable[[Path, Sequence[str]], frozenset[str]]
@@ -46,25 +38,44 @@ def no_waivers(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
     return frozenset()
 
 
+@dataclass(frozen=True)
+class Risk:
+    """What may happen."""
+
+    level: RiskLevel
+    text: str
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What to do when it goes wrong, and the exercise that rehearsed it."""
+
+    plan: str
+    exercise: Name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Waiver(AllowedException):
     """One waiver as its file says it; whether it is valid is another question.
 
     Attributes:
+        id: its name, and that of its file.
         code, object: what it waives: a check of the gate, a rule, or the fingerprint of a change.
         opened: first day (UTC) on which it applies.
+        findings: how many it covers: failures of a check, failing rows of a rule; 0: that it was not measured.
         document: the file as plain values, which is what approvals sign.
         file_sha256: of the file's bytes: comments and layout are not content, and may not change either.
     """
 
+    version: Version
+    id: Name
+    code: Kind
+    risk: Risk
     opened: date
-    document: dict[str, Any]
-    file_sha256: str
-
-    @property
-    def id(self) -> str:
-        """Its name, and that of its file."""
-        return str(self.more["id"])
+    findings: Count
+    rollback: Rollback
+    document: Beside[Mapping[str, Any]] = field(default_factory=dict)
+    file_sha256: Beside[str] = ""
 
     @property
     def subject(self) -> str:
@@ -75,11 +86,6 @@ class Waiver(AllowedException):
     def furthest(self) -> date:
         """The furthest last day that it may have."""
         return self.opened + timedelta(days=WAIVER_DAYS - 1)
-
-    @property
-    def findings(self) -> int:
-        """How many findings it covers: failures of a check, failing rows of a rule; 0: that it was not measured."""
-        return int(self.more["findings"])
 
     def covers(self, findings: int) -> bool:
         """Whether so many findings are what was signed: no more of them, and no failure for a missing measurement."""
@@ -113,22 +119,16 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
     place = shown(path, root)
     try:
         node = loads(read(path, shown_as=place), shown_as=place)
-        faults = list(entry_faults(node, place, 1, MORE, days=("opened", "until")))
     except MbpError as error:
-        faults = [error]
-    if faults:
+        return [form_finding(place, error.line, path.stem, error.what, error.fix)]
+    if faults := violations(node, schema_of(Waiver)):
         return [
-            form_finding(place, fault.line, path.stem, fault.what, fault.fix) for fault in faults
+            form_finding(place, fault.line or 1, path.stem, f"exception: {fault.what}", fault.fix)
+            for fault in faults
         ]
-    return Waiver(
-        **entry_values(node),
-        opened=date.fromisoformat(node["opened"]),
-        path=place,
-        line=1,
-        lines={str(key): line_of(node, key) for key in node},
-        document=plain(node),
-        file_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
+    waiver: Waiver = built(Waiver, node, place)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(waiver, document=plain(node), file_sha256=sha256)
 
 
 def form_finding(path: str, line: int | None, subject: str, what: str, fix: str | None) -> Finding:

@@ -6,16 +6,16 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mbp.core.errors import MbpError
-from mbp.core.yaml_io import line_of, load, plain
+from mbp.core.yaml_io import line_of, plain
 
 if TYPE_CHECKING:  # every command imports this module, and few check a document
     from jsonschema_rs import Draft201909Validator, ValidationError
 
 KEY_CHECKS = ("additionalProperties", "unevaluatedProperties")
+FIXES = {"format": "write YYYY-MM-DD", "minLength": "write some text"}
 LONGEST_VALUE = 60
 TEXT = {"type": "string", "minLength": 1}
 MOST_ERRORS = 300  # more than anybody reads
@@ -58,16 +58,6 @@ def check(document: Any, schema: Schema, path: str) -> Any:
     return plain(document)
 
 
-def read_form(root: Path, name: str, schema: Schema) -> tuple[Any, Any]:
-    """A file of the project that follows the schema: with line numbers, and as ordinary dicts and lists.
-
-    Raises:
-        MbpError: missing, unreadable, or the first violation by kind and line.
-    """
-    document = load(root / name, shown_as=name)
-    return document, check(document, schema, name)
-
-
 def wrong_at(node: Any, key: str | int, path: str, what: str, fix: str) -> MbpError:
     """The error about `key` of a node that carries line numbers."""
     return MbpError(what, path=path, line=line_of(node, key), fix=fix)
@@ -85,7 +75,7 @@ def violations(
     """
     from jsonschema_rs import Draft201909Validator
 
-    compiled = validator or Draft201909Validator(dict(schema))
+    compiled = validator or Draft201909Validator(dict(schema), validate_formats=True)
     try:
         unique = {
             (violation.kind, violation.line, violation.what): violation
@@ -133,7 +123,8 @@ def _violations(document: Any, error: ValidationError, schema: Schema) -> Iterat
         yield SchemaViolation("missing key", line_at(document, place), what, None, place)
     else:
         what = f"{where}{_sentence(error, holder)}"
-        yield SchemaViolation("wrong value", line_at(document, place), what, None, place)
+        line, fix = line_at(document, place), FIXES.get(error.kind.name)
+        yield SchemaViolation("wrong value", line, what, fix, place)
 
 
 def _at(schema: Any, steps: Sequence[str | int]) -> Any:
@@ -204,6 +195,8 @@ def _sentence(error: ValidationError, holder: Any) -> str:
     if error.kind.name == "type":
         kinds = expected if isinstance(expected, str) else " or ".join(expected)
         return f"expected {kinds}, found {shown}"
+    if expected == "date":
+        return f"{shown} is not a day"
     sentences = {
         "enum": f"expected one of {expected}",
         "const": f"expected {expected!r}",

@@ -94,7 +94,10 @@ HARMFUL = frozenset(
 
 
 class RefusedSqlError(MbpError):
-    """SQL that may not run."""
+    """SQL that may not run, and why."""
+
+    def __init__(self, why: str, **place: Any) -> None:
+        super().__init__(f"refused as SQL: {why}", **place)
 
 
 def demand_query(
@@ -117,27 +120,19 @@ def demand_query(
     """
     problem = _first_problem(sql, dialect)
     if isinstance(problem, str):
-        raise RefusedSqlError(
-            f"refused as SQL: {problem}",
-            path=path,
-            line=line,
-            fix=fix or "write one query that only reads",
-        )
+        fix = fix or "write one query that only reads"
+        raise RefusedSqlError(problem, path=path, line=line, fix=fix)
     return problem
 
 
-def demand_expression(
-    text: str, *, path: str | None = None, line: int | None = None, fix: str | None = None
-) -> None:
+def demand_expression(text: str, *, path: str | None = None, fix: str | None = None) -> None:
     """`text` must be one expression over the columns of a row, on every engine: no query, no statement.
 
     Raises:
         RefusedSqlError: it is anything else.
     """
     for dialect in DIALECTS:
-        query = demand_query(
-            f"select ({text}\n) from the_table", dialect, path=path, line=line, fix=fix
-        )
+        query = demand_query(f"select ({text}\n) from the_table", dialect, path=path, fix=fix)
         inside = query.selects[0] if isinstance(query, exp.Select) else None
         alone = (
             isinstance(inside, exp.Paren)
@@ -148,12 +143,8 @@ def demand_expression(
             and set(filter(query.args.get, query.args)) <= {"expressions", "from_", "from", "kind"}
         )
         if not alone:
-            raise RefusedSqlError(
-                f"refused as SQL: {text!r} is not one expression",
-                path=path,
-                line=line,
-                fix=fix or "write an expression over the columns of the dataset",
-            )
+            fix = fix or "write an expression over the columns of the dataset"
+            raise RefusedSqlError(f"{text!r} is not one expression", path=path, fix=fix)
 
 
 def demand_change(
@@ -172,7 +163,7 @@ def demand_change(
             parsed = f"it is no insert, update or delete but {type(parsed).__name__.lower()}"
     if parsed:
         fix = "write one insert, update or delete"
-        raise RefusedSqlError(f"refused as SQL: {parsed}", path=path, line=line, fix=fix)
+        raise RefusedSqlError(parsed, path=path, line=line, fix=fix)
 
 
 def _first_problem(sql: str, dialect: str) -> exp.Query | str:

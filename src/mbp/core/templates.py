@@ -6,12 +6,24 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from mbp.core import markdown
+
+# For a text that has the marks of Jinja itself: [[ ]] and [% %] are filled here.
+SQUARE = {
+    "block_start_string": "[%",
+    "block_end_string": "%]",
+    "variable_start_string": "[[",
+    "variable_end_string": "]]",
+    "comment_start_string": "[#",
+    "comment_end_string": "#]",
+}
+
 
 def templates(package: str, **settings: Any) -> Environment:
     """The templates in the folder `templates` of a package. In HTML and SVG every value is escaped; elsewhere the
-    template's own filters do it.
+    template's own filters do it, such as those of `mbp.core.markdown`.
     """
-    return Environment(
+    environment = Environment(
         loader=PackageLoader(package),
         autoescape=select_autoescape(("html.j2", "svg.j2")),
         undefined=StrictUndefined,
@@ -20,3 +32,5 @@ def templates(package: str, **settings: Any) -> Environment:
         keep_trailing_newline=True,
         **settings,
     )
+    environment.filters.update(cell=markdown.cell, code=markdown.code, inline=markdown.inline)
+    return environment

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +28,14 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+# How a target is written -> the comparison of a value with its bound.
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+}
 # Only these let a release through.
 RELEASING = (Verdict.PASS, Verdict.WAIVED)
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mbp.core.verdict import RELEASING, Verdict, gate_verdict
+from mbp.core.verdict import COMPARISONS, RELEASING, Verdict, gate_verdict
 from mbp.runs.derivation import Content, ReadFile, consistent, count, demand, derivation
 
-TARGETS: Mapping[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-    "==": operator.eq,
-}
 # Lists of a proof of the rules that have to be empty.
 PROOF_GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "overridden")
 
@@ -81,7 +73,7 @@ def _judged(content: Content, value: float, sentences: list[str]) -> list[str]:
     samples, least = count(content["samples"]), count(content["minimum_samples"])
     demand(samples >= max(least, 1), f"{samples} samples, at least {max(least, 1)} are needed")
     target = content["target"]
-    if TARGETS[target["operator"]](value, float(target["bound"])):
+    if COMPARISONS[target["operator"]](value, float(target["bound"])):
         return []
     return sentences or [f"{value:g}, target {target['operator']} {target['bound']:g}"]
 

@@ -97,9 +97,7 @@ def demand_query_on(warehouse: Any, sql: str, *, fix: str | None = None) -> None
 
 
 def _refused(message: str, fix: str | None) -> RefusedSqlError:
-    return RefusedSqlError(
-        f"refused as SQL: {message}", fix=fix or "write one query that only reads"
-    )
+    return RefusedSqlError(message, fix=fix or "write one query that only reads")
 
 
 class _Catalog:

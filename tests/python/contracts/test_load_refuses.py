@@ -492,7 +492,7 @@ CASES = {
         "object: mbp_markets",
         "object: mbp_market",
         "foreign_key of mbp_market: there is no 'mbp_market'",
-        "- code: foreign_key",
+        "object: mbp_market\n",
     ),
 }
 

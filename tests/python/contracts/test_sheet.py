@@ -37,7 +37,7 @@ def test_the_ten_kpis_are_the_agreed_ones(project_root: Path) -> None:
         name, *facts = line.split("|")
         assert [getattr(kpis[name], key) for key in keys] == facts
         assert [seed[name][key] for key in keys] == facts
-    assert sheet.parameters["slo_percent"] == 99.9
+    assert sheet.parameters.slo_percent == 99.9
 
 
 @pytest.mark.parametrize(

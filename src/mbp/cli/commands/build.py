@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import ReportFormat, examples
+from mbp.cli.options import ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
@@ -26,9 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
-    target: Annotated[
-        str | None, typer.Option(help="dbt target: duckdb or postgres. [default: duckdb]")
-    ] = None,
+    target: Target = None,
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Rebuild incremental models from scratch.")
     ] = False,

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report, show
 from mbp.core.wording import many
+
+if TYPE_CHECKING:
+    from mbp.ingest.cdc.capture import SlotReader
 
 RUN_EXAMPLES = examples(
     "export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market",
@@ -84,12 +87,7 @@ def run(
     a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
     asked = StopSignal()  # before what takes time
-    from mbp.ingest.cdc.capture import SlotReader
-    from mbp.ingest.cdc.market_source import source_of_environment
-    from mbp.runs.dbt_process import target_name
-
-    root = project_root()
-    reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
+    reader = _reader(target, asked)
     with asked.obeyed(once=once):
         rows = reader.run(once=once)
     typer.echo(f"{many(rows, 'row')} written, position {reader.applied}", err=True)
@@ -150,18 +148,23 @@ def resnapshot(
     up, 2 could not.
     """
     asked = StopSignal()
-    from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
+
+    captured = captured_tables(project_root())
+    tables = [one_of(captured, name) for name in table or captured]
+    reader = _reader(target, asked)
+    with asked.obeyed(once=True):
+        rows = reader.run(once=True, anew=tables)
+    typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
+
+
+def _reader(target: str | None, asked: StopSignal) -> SlotReader:
+    from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
-    captured = captured_tables(root)
-    tables = [one_of(captured, name) for name in table or captured]
-    reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
-    with asked.obeyed(once=True):
-        rows = reader.run(once=True, anew=tables)
-    typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
+    return SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
 
 
 def _say(message: str) -> None:

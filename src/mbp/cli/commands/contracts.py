@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Check, Format, Output, ReportFormat, Target, examples
+from mbp.cli.options import Check, Datasets, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import project_root
@@ -174,10 +174,7 @@ def diff(
 
 
 def check(
-    datasets: Annotated[
-        list[str] | None,
-        typer.Argument(help="Datasets; all without one.", autocompletion=DATASETS),
-    ] = None,
+    datasets: Datasets = None,
     ref: Annotated[
         str | None, typer.Option(help="Compare with the contracts at a git ref.")
     ] = None,

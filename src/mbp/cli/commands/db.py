@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
+from mbp.cli.options import Target
 from mbp.core.paths import project_root
 from mbp.core.wording import many
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
+    target: Target = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL, run nothing.")] = False,
 ) -> None:
     """Create schemas, raw tables and, on PostgreSQL, the three roles. Safe to run again."""

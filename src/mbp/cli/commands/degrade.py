@@ -53,11 +53,9 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
     Exit code: 0 done, 1 refused (no complete snapshot), 2 could not check.
     """
     from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
-    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    root = project_root()
-    with connect(root, target_name(root, target), create=False) as warehouse:
+    with connect(project_root(), target, create=False) as warehouse:
         try:
             switch = degrade(warehouse, reason=reason)
         except RefusedSwitchError as error:
@@ -73,11 +71,9 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     Exit code: 0 done, 2 could not check.
     """
     from mbp.operate.degrade.switch import recover
-    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    root = project_root()
-    with connect(root, target_name(root, target), create=False) as warehouse:
+    with connect(project_root(), target, create=False) as warehouse:
         recover(warehouse, reason=reason)
     typer.echo("readers see the live rows")
 
@@ -88,11 +84,9 @@ def status(target: Target = None, form: ReportFormat = "text") -> None:
     Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.
     """
     from mbp.operate.degrade.switch import status as look
-    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    root = project_root()
-    with connect(root, target_name(root, target), read_only=True) as warehouse:
+    with connect(project_root(), target, read_only=True) as warehouse:
         reader_status = look(warehouse)
     switch = reader_status.switch
     since = f" since {switch.since}: {switch.reason}" if switch.since else ""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Format, examples
+from mbp.cli.options import Format, Target, examples
 from mbp.core.paths import project_root
 from mbp.core.reporting import report
 from mbp.core.reporting.progress import progress
@@ -24,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: the profile's]")] = None,
+    target: Target = None,
     form: Format = "text",
 ) -> None:
     """Check versions, profile, warehouse, permissions, disk and clocks, and print the fix for each problem.

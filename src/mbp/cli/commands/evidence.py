@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target, examples
+from mbp.cli.options import Format, Gate, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.files import atomic_path
 from mbp.core.gate_files import first_gate
@@ -20,7 +20,6 @@ from mbp.core.wording import many
 if TYPE_CHECKING:
     from mbp.release.evidence.verify_pack import Verification
 
-Gate = Annotated[str | None, typer.Option(help="The gate. [default: the first of contracts/gates]")]
 PackFile = Annotated[Path, typer.Argument(help="A pack.")]
 Signers = Annotated[
     Path | None,

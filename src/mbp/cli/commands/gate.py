@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target, examples
+from mbp.cli.options import Format, Gate, Key, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, EXIT_REHEARSAL, MbpError
 from mbp.core.gate_files import first_gate, gates
 from mbp.core.paths import project_root
@@ -94,13 +93,9 @@ def rules() -> None:
 
 def sign(
     role: Annotated[str, typer.Option(help="PO, Eng, Data, SRE, FE, SEC or INT.")],
-    key: Annotated[
-        Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
-    ],
+    key: Key,
     target: Target = None,
-    gate: Annotated[
-        str | None, typer.Option(help="[default: the first of contracts/gates]")
-    ] = None,
+    gate: Gate = None,
 ) -> None:
     """Run the gate, show its checklist, and sign it for a role. A checklist with open checks is not signed.
 

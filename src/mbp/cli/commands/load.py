@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import ReportFormat
+from mbp.cli.options import ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
@@ -39,7 +39,7 @@ def load(
     mapping: Annotated[
         Path | None, typer.Option(help="Mapping of their columns to ours (YAML).")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
+    target: Target = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the rows, write nothing.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import METRICS, Format, ReportFormat, Target, examples
+from mbp.cli.options import METRICS, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import report, show
@@ -169,12 +169,7 @@ def check(form: Format = "text") -> None:
     report(checking(project_root()), form)
 
 
-def export(
-    output: Annotated[
-        Path | None, typer.Option(help="Write to this file. [default: stdout]")
-    ] = None,
-    target: Target = None,
-) -> None:
+def export(output: Output = None, target: Target = None) -> None:
     """Write the newest value of every KPI, and the state of change data capture, for Prometheus."""
     from mbp.operate.hooks.exposition import exposition
     from mbp.operate.hooks.watch import look

@@ -56,9 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def failures(
-    target: Annotated[
-        str | None, typer.Option(help="dbt target whose rows are read. [default: duckdb]")
-    ] = None,
+    target: Target = None,
     limit: Annotated[int, typer.Option(min=0, max=MOST_ROWS, help="Most rows per finding.")] = 5,
     form: Format = "text",
 ) -> None:
@@ -126,9 +124,7 @@ def record(
         Path | None,
         typer.Argument(help="Output of `quality run --format json`. [default: dbt's last run]"),
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="dbt target of dbt's last run. [default: duckdb]")
-    ] = None,
+    target: Target = None,
 ) -> None:
     """Write the results of a run into `reliability.dq_results`. Safe to run again."""
     from mbp.quality.monitor import record as recording

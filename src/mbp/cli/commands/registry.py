@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Format, ReportFormat
+from mbp.cli.options import DATASETS, Datasets, Format, ReportFormat, Target
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report
@@ -16,10 +16,6 @@ from mbp.core.reporting.progress import progress
 
 if TYPE_CHECKING:
     from mbp.core.reporting import Finding
-
-Datasets = Annotated[
-    list[str] | None, typer.Argument(help="Datasets; all without one.", autocompletion=DATASETS)
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +67,7 @@ def publish(
             rules=rules[dataset],
             exceptions=exceptions,
         )
-        typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
+        typer.echo(f"{done.subject:24} {done.version!s:10} {done.what}")
 
 
 def listing(form: ReportFormat = "text") -> None:
@@ -202,7 +198,7 @@ def prove(
         str,
         typer.Argument(help="Dataset whose working contract is tighter.", autocompletion=DATASETS),
     ],
-    target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
+    target: Target = None,
 ) -> None:
     """Check every tightening against the rows in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.odcs_tables import tables

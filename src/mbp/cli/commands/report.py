@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Target, examples
+from mbp.cli.options import Gate, Target, examples
 from mbp.core.errors import MbpError
 from mbp.core.gate_files import first_gate
 from mbp.core.paths import project_root, shown
@@ -26,9 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    gate: Annotated[
-        str | None, typer.Option(help="The gate. [default: the first of contracts/gates]")
-    ] = None,
+    gate: Gate = None,
     target: Target = None,
     output: Annotated[
         Path | None,

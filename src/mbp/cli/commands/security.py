@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import Format, examples
+from mbp.cli.options import Format, Target, examples
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver
 from mbp.core.reporting.progress import progress
@@ -38,9 +38,7 @@ def run(
             " [default: all]"
         ),
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="dbt target whose grants are read. [default: duckdb]")
-    ] = None,
+    target: Target = None,
     form: Format = "text",
 ) -> None:
     """Run the security checks and keep the evidence of each.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Key, Target
 from mbp.core.paths import project_root, shown
 from mbp.core.reporting import report
 
@@ -93,9 +92,7 @@ def new(
 def sign(
     name: Annotated[str, typer.Argument(metavar="ID", help="The waiver.")],
     role: Annotated[str, typer.Option(help="PO, Eng, Data or SRE.")],
-    key: Annotated[
-        Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
-    ],
+    key: Key,
 ) -> None:
     """Approve a waiver for a role. A waiver that could not be valid is not signed.
 
@@ -139,5 +136,5 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
         yield (
             f"{waiver.id}: {state}; covers {waiver.findings} findings of the {waiver.code}"
             f" {waiver.object}; owner {waiver.owner};"
-            f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
+            f" risk {waiver.risk.level}; approved by {', '.join(signed) or 'nobody'}"
         )

@@ -13,32 +13,16 @@ from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER
 from mbp.contracts.drafting.draft import Draft, DraftColumn, contract_text, logical_type, problems
 from mbp.contracts.lint.check_contract import TODO
+from mbp.contracts.model import ChangeLog
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import CHANGE_LOG, SOURCE, logged
 from mbp.contracts.rendering.render import SEEDS_FILE
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+from mbp.core.templates import SQUARE, templates
 from mbp.core.yaml_io import load, plain
 
-MODEL = """\
-with latest as (
-
-    select * from {{{{ ref('int_{source}__{table}_latest') }}}}
-
-),
-
-final as (
-
-    select
-        {columns}
-    from latest
-    where not is_deleted
-
-)
-
-select * from final
-"""
 # A value of each logical type of ODCS for the first row of the sample; of a time it is the arrival of the row.
 EXAMPLES = {"integer": "1", "number": "1", "boolean": "true"}
 
@@ -63,12 +47,13 @@ def new_dataset(root: Path, dataset: str, columns: Sequence[str], owner: str | N
     like, log = likes[0]
     table = dataset.removeprefix(f"{SOURCE}_")
     model = plain(load(root / like.path, shown_as=like.path))
+    own_log = {"table": table, "key": columns[0].partition(":")[0], "source": SOURCE}
     draft = Draft(
         dataset,
         [_column(text, is_key=number == 0) for number, text in enumerate(columns)],
         f"{dataset} and its columns",
         servers=model["servers"],
-        log={"table": table, "key": columns[0].partition(":")[0], "source": SOURCE},
+        log=own_log,
         levels=[
             {**level, "element": dataset, "description": f"{TODO}: why {level['property']}."}
             for level in model["slaProperties"]
@@ -81,11 +66,9 @@ def new_dataset(root: Path, dataset: str, columns: Sequence[str], owner: str | N
         f"{FOLDER}/{dataset}{SUFFIX}": contract_text(
             draft, project=str(model["domain"]), owner=team, channel=f"#{team.lower()}"
         ),
-        f"{MODELS}/{dataset}.sql": MODEL.format(
-            source=SOURCE,
-            table=table,
-            columns=",\n        ".join(column.name for column in draft.columns),
-        ),
+        f"{MODELS}/{dataset}.sql": templates("mbp.contracts", **SQUARE)
+        .get_template("dataset.sql.j2")
+        .render(log=ChangeLog(**own_log), columns=draft.columns),
         f"{seeds}/raw_{SOURCE}__{table}.csv": _row(
             draft, root / seeds / f"raw_{SOURCE}__{log.table}.csv"
         ),

@@ -13,7 +13,7 @@ from mbp.contracts.lint.checks import Project, contract_check, project_check
 from mbp.contracts.model import Rule
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.plain_text import texts
-from mbp.contracts.policy import Policy
+from mbp.contracts.policy import POLICY, Policy
 from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
@@ -117,7 +117,7 @@ def exceptions_are_needed(project: Project) -> Iterator[Finding]:
         return
     rules = {name: contract.rules for name, contract in read.contracts.items()}
     for problem in exception_problems(rules, read.policy, project.today, read.unread):
-        codes = EXCEPTION_CODES if problem.path == read.policy.path else WARNING_CODES
+        codes = EXCEPTION_CODES if problem.path == POLICY else WARNING_CODES
         if problem.code in codes:  # an unknown object is a fault of reading
             code = codes[problem.code]
             yield fault(
@@ -168,5 +168,5 @@ def exception_problems(
         for rule in rules_of_dataset
         if rule.severity == "warning" and rule.expires
     ]
-    furthest = today + timedelta(days=policy.max_days_ahead)
+    furthest = today + timedelta(days=policy.warnings.max_days_ahead)
     yield from exception_findings(warnings, today, furthest=furthest)

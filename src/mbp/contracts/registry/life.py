@@ -17,7 +17,7 @@ from mbp.core.canonical_json import canonical, digest
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
-from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.reporting import Finding, read_codes
 
 NEXT = {
     "draft": ("active",),
@@ -26,22 +26,8 @@ NEXT = {
     "retired": (),
 }
 
-NEAR_DAYS = 30
-RULES: dict[str, CodeMeaning] = {
-    "sunset_passed": CodeMeaning(
-        "sunset_passed",
-        "The last day of a deprecated version has passed.",
-        "Readers may use the version until that day; what follows must be decided.",
-        "retire the version, or make it active again",
-    ),
-    "sunset_near": CodeMeaning(
-        "sunset_near",
-        f"The last day of a deprecated version is at most {NEAR_DAYS} days ahead.",
-        "Readers that still use the version must move before that day.",
-        "remind its readers; retire it after that day",
-        severity="warning",
-    ),
-}
+NEAR_DAYS = 30  # `sunset_near` says it too
+RULES = read_codes("mbp.contracts.registry", "registry_codes.yaml")
 
 
 def entries(root: Path, dataset: str) -> list[dict[str, Any]]:

@@ -33,13 +33,11 @@ NAMESPACE = "mbp"
 
 @dataclass(frozen=True)
 class PublishOutcome:
-    """What became of one dataset: 'published' or 'unchanged'."""
+    """What became of one dataset: `unchanged`, or where its version was published."""
 
-    dataset: str
-    version: str
+    version: Version
     subject: str
     what: str
-    sha256: str
 
 
 def publish(
@@ -87,13 +85,7 @@ def publish(
     rule_ids = to_record(contracts[dataset], parent)
     document = _document(root, dataset, contract, version, parent, rule_ids, publisher, today)
     path = write_version(root, document)
-    return PublishOutcome(
-        dataset,
-        str(version),
-        str(document["subject"]),
-        f"published as {shown(path, root)}",
-        digest(document),
-    )
+    return PublishOutcome(version, document["subject"], f"published as {shown(path, root)}")
 
 
 def _again(version: Published, contract: Mapping[str, Any]) -> PublishOutcome:
@@ -102,9 +94,7 @@ def _again(version: Published, contract: Mapping[str, Any]) -> PublishOutcome:
         what = f"{version.dataset} {version.version} is published with other content"
         fix = "raise the version; what was published is never changed"
         raise MbpError(what, path=version.path, fix=fix)
-    return PublishOutcome(
-        version.dataset, str(version.version), version.subject, "unchanged", version.sha256
-    )
+    return PublishOutcome(version.version, version.subject, "unchanged")
 
 
 def _document(

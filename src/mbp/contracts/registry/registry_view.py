@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mbp.contracts.registry.places import located
 from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
 from mbp.core.markdown import code
 from mbp.core.reporting import Finding, Suite
+from mbp.core.templates import templates
 from mbp.core.wording import many
 
 LONGEST_CELL = 60
@@ -148,77 +149,23 @@ def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
 
 def markdown(checked: Sequence[Checked], impacts: Impacts) -> str:
     """What a reviewer reads: changes, verdicts, demanded version, who is affected."""
-    blocked = [result for result in checked if result.action != "none"]
-    lines = ["# Contract changes", ""]
-    changed = [result for result in checked if result.news or result.action != "none"]
-    if not changed:
-        lines += [f"No change in {many(len(checked), 'contract')}.", ""]
-    elif blocked:
-        names = ", ".join(checked.dataset for checked in blocked)
-        lines += [f"**block_deploy**: {names} may not be merged in this form.", ""]
-    else:
-        lines += ["Compatible, or agreed: may be merged.", ""]
-    for name in changed:
-        lines += _dataset(name, impacts)
-    return "\n".join(lines)
 
+    def effects(dataset: Checked) -> Iterator[tuple[JudgedChange, str]]:
+        for judged in dataset.news:
+            for line in impact_lines(impacts.get((dataset.dataset, judged.fingerprint))):
+                yield judged, line
 
-def _dataset(checked: Checked, impacts: Impacts) -> list[str]:
-    compared = ", ".join(checked.compared) or "nothing published"
-    lines = [
-        f"## {checked.dataset} {checked.version}",
-        "",
-        f"Mode {checked.mode}, compared with {compared}. The changes"
-        f" demand **{checked.bump}**: at least {checked.least}.",
-        "",
-    ]
-    if changes := checked.news:
-        lines += [
-            "| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        ]
-        lines += [*map(_row, changes), ""]
-        for judged in changes:
-            lines += _witnesses(judged)
-        effects = [
-            f"- `{judged.change.code}` {judged.change.path}: {line}"
-            for judged in changes
-            for line in impact_lines(impacts.get((checked.dataset, judged.fingerprint)))
-        ]
-        lines += [*effects, ""] if effects else []
-    findings = [finding for finding in checked.findings if finding.severity == "error"]
-    waived = {judged.fingerprint: judged.waiver for judged in checked.judged if judged.waiver}
-    if waived:
-        lines += ["Let through for a time:", ""]
-        lines += [
-            f"- `{print_}`: waived until {waiver.until} by `{waiver.id}`"
-            f" ({waiver.owner}): {waiver.reason}"
-            for print_, waiver in waived.items()
-        ]
-        lines.append("")
-    if findings:
-        lines += ["What blocks:", ""]
-        lines += [
-            f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.fix}"
-            for finding in findings
-        ]
-        lines.append("")
-    return lines
-
-
-def _row(judged_change: JudgedChange) -> str:
-    change = judged_change.change
-    cells = [
-        f"`{change.code}`",
-        f"`{change.path}`",
-        _cell(change.old),
-        _cell(change.new),
-        MARKS[change.backward],
-        MARKS[change.forward],
-        judged_change.bump + (" (proven)" if judged_change.proof else ""),
-        f"`{judged_change.fingerprint}`",
-    ]
-    return f"| {' | '.join(cells)} |"
+    environment = templates("mbp.contracts")
+    environment.filters["value"] = _cell
+    text = environment.get_template("check.md.j2").render(
+        checked=checked,
+        changed=[result for result in checked if result.news or result.action != "none"],
+        blocked=[result.dataset for result in checked if result.action != "none"],
+        effects=effects,
+        marks=MARKS,
+        many=many,
+    )
+    return f"{text.rstrip()}\n"
 
 
 def _cell(value: Any) -> str:
@@ -228,15 +175,3 @@ def _cell(value: Any) -> str:
 def _short(value: Any) -> str:
     text = "nothing" if value is None else " ".join(str(value).split())
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
-
-
-def _witnesses(judged_change: JudgedChange) -> list[str]:
-    lines: list[str] = []
-    for direction, witness in judged_change.change.witness.items():
-        valid, invalid = ("old", "new") if direction == "backward" else ("new", "old")
-        lines.append(
-            f"- `{judged_change.change.code}` {judged_change.change.path}:"
-            f" valid under the {valid} contract, not under the"
-            f" {invalid}: `{witness['row']}`"
-        )
-    return [*lines, ""] if lines else []

@@ -120,18 +120,6 @@ RULES: dict[str, CodeMeaning] = {
         code.name: CodeMeaning(code.name, code.what, code.why, "see docs/compatibility.md")
         for code in CATALOGUE.values()
     },
-    "not_published": CodeMeaning(
-        "not_published",
-        "Nothing was published.",
-        "Without a published version there is nothing to be compatible with.",
-        "mbp registry publish <dataset>",
-    ),
-    "version_too_low": CodeMeaning(
-        "version_too_low",
-        "The version does not say how much changed.",
-        "Readers decide by the version whether they must act.",
-        "raise the version to what is demanded",
-    ),
     **EXCEPTION_RULES,
     **LIFE_RULES,
 }

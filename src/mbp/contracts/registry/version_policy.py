@@ -5,46 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 from mbp.contracts.compatibility.shape import ReaderPolicy as Columns
-from mbp.contracts.exceptions import (
-    LIST,
-    AllowedException,
-    demand_objects,
-    read_exceptions,
-    refuse_old_keys,
-)
-from mbp.contracts.exceptions import SCHEMA as ENTRIES
+from mbp.contracts.exceptions import AllowedException, demand_known, demand_objects
 from mbp.contracts.policy import Policy as QualityPolicy
-from mbp.core.schema_check import TEXT, check, closed, did_you_mean, read_form, wrong_at
-from mbp.core.yaml_io import load
+from mbp.core.forms import Narrowed, Version, read_as
+from mbp.core.schema_check import did_you_mean, wrong_at
 
 POLICY = "contracts/registry/policy.yaml"
 EXCEPTIONS = "contracts/registry/exceptions.yaml"
-MODES = (
+Mode = Literal[
     "BACKWARD",
     "BACKWARD_TRANSITIVE",
     "FORWARD",
     "FORWARD_TRANSITIVE",
     "FULL",
     "FULL_TRANSITIVE",
-)
-CHOICE = {"mode": {"enum": list(MODES)}, "columns": {"enum": ["by_name", "by_position"]}}
-POLICY_SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "default": closed(CHOICE),
-        "datasets": {
-            "type": "object",
-            "additionalProperties": closed(
-                {**CHOICE, "reason": TEXT}, optional=("mode", "columns")
-            ),
-        },
-    }
-)
-EXCEPTIONS_SCHEMA = closed({"version": {"const": 1}, LIST: ENTRIES})
-# Of a change, as `mbp contracts check` prints it: the code of an exception; its object is the dataset.
-FINGERPRINT = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
+]
+ColumnOrder = Literal["by_name", "by_position"]
+
+
+@dataclass(frozen=True)
+class Default:
+    """How compatible versions stay where a dataset says nothing else."""
+
+    mode: Mode
+    columns: ColumnOrder
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a dataset says else, and why."""
+
+    reason: str
+    mode: Mode | None = None
+    columns: ColumnOrder | None = None
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """The whole file."""
+
+    version: Version
+    default: Default
+    datasets: Mapping[str, Choice]
+
+
+@dataclass(frozen=True)
+class ChangeException(AllowedException):
+    """Of a change: `code` is its fingerprint, as `mbp contracts check` prints it; `object` is the dataset."""
+
+    code: Annotated[str, Narrowed(pattern="^[0-9a-f]{16}$")]
+
+
+@dataclass(frozen=True)
+class ExceptionsFile:
+    """The whole file."""
+
+    version: Version
+    exceptions: tuple[ChangeException, ...]
 
 
 @dataclass(frozen=True)
@@ -72,16 +92,17 @@ def load_rules(root: Path, datasets: Sequence[str]) -> Mapping[str, Rules]:
     Raises:
         MbpError: the policy is missing or wrong, or names a dataset that is not there.
     """
-    document, value = read_form(root, POLICY, POLICY_SCHEMA)
-    for dataset in value["datasets"]:
+    document, policy = read_as(PolicyFile, root, POLICY)
+    for dataset in policy.datasets:
         if dataset not in datasets:
             fix, what = did_you_mean(dataset, datasets), f"unknown dataset {dataset!r}"
             raise wrong_at(document["datasets"], dataset, POLICY, what, fix)
-    ruleses: dict[str, Rules] = {}
+    default, rules = policy.default, {}
     for dataset in datasets:
-        chosen = {**value["default"], **value["datasets"].get(dataset, {})}
-        ruleses[dataset] = Rules(chosen["mode"], Columns(chosen["columns"] == "by_position"))
-    return ruleses
+        own = policy.datasets.get(dataset, default)
+        by_position = (own.columns or default.columns) == "by_position"
+        rules[dataset] = Rules(own.mode or default.mode, Columns(by_position))
+    return rules
 
 
 def load_exceptions(
@@ -92,11 +113,7 @@ def load_exceptions(
     Raises:
         MbpError: the file is missing or wrong, or names an unknown dataset or owner.
     """
-    document = load(root / EXCEPTIONS, shown_as=EXCEPTIONS)
-    refuse_old_keys(document, EXCEPTIONS, {"exemptions": LIST})
-    check(document, EXCEPTIONS_SCHEMA, EXCEPTIONS)
-    entries = read_exceptions(
-        document[LIST], EXCEPTIONS, quality.owners, more={"code": FINGERPRINT}
-    )
-    demand_objects(entries, datasets)
-    return entries
+    _, file = read_as(ExceptionsFile, root, EXCEPTIONS)
+    demand_known(file.exceptions, quality.owners)
+    demand_objects(file.exceptions, datasets)
+    return file.exceptions

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from dataclasses import astuple, dataclass, field
+from typing import get_type_hints
 
 from mbp.contracts.model import Rule
-from mbp.contracts.policy import SCHEMA as POLICY_SCHEMA
-from mbp.contracts.policy import Policy
+from mbp.contracts.policy import MonitorParameters, Policy
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.contracts.semantics import Semantics
-from mbp.contracts.sheet import PARAMETERS, Kpi, Sheet
+from mbp.contracts.sheet import Kpi, Sheet, SheetParameters
 
 FOLDER = "seeds/reference"
 SEEDS_FILE = f"{FOLDER}/_reference__seeds.gen.yml"
@@ -38,7 +37,6 @@ SHEET_COLUMNS = {
     "bound": "target_bound",
 }
 RULE_COLUMNS = ("dataset", "family", "severity", "owner", "description")
-NUMBERS = {"integer": "integer", "number": "double precision"}
 TYPES = {int: "integer", int | None: "integer", float: "double precision"}
 
 
@@ -72,7 +70,7 @@ def reference_tables(
     rules: Sequence[Rule], policy: Policy, sheet: Sheet, semantics: Semantics
 ) -> list[ReferenceTable]:
     """Every seed of reference."""
-    fields = get_type_hints(Kpi)
+    types = _types(Kpi)
     key = {"id": "kpi_id"}
     return [
         ReferenceTable(
@@ -89,14 +87,14 @@ def reference_tables(
             "quality_monitor",
             "The parameters of the quality monitor, in one row",
             "quality",
-            _number_types(POLICY_SCHEMA["properties"]["monitor"], policy.monitor),
-            [list(policy.monitor.values())],
+            _types(MonitorParameters),
+            [astuple(policy.monitor)],
         ),
         ReferenceTable(
             "measurement_sheet",
             "One row per KPI of the measurement sheet (A87)",
             "kpi",
-            {key.get(name, name): TYPES.get(fields[name], "varchar") for name in SHEET_COLUMNS},
+            {key.get(name, name): types[name] for name in SHEET_COLUMNS},
             [[getattr(kpi, name) for name in SHEET_COLUMNS] for kpi in sheet.kpis.values()],
             SHEET_COLUMNS,
         ),
@@ -104,8 +102,8 @@ def reference_tables(
             "measurement_parameters",
             "The parameters of the KPI definitions, in one row",
             "kpi_parameter",
-            _number_types(PARAMETERS, sheet.parameters),
-            [list(sheet.parameters.values())],
+            _types(SheetParameters),
+            [astuple(sheet.parameters)],
         ),
         ReferenceTable(
             "calibration_horizons",
@@ -147,9 +145,9 @@ def reference_files(tables: Sequence[ReferenceTable]) -> dict[str, str]:
     }
 
 
-def _number_types(schema: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Name -> type of the seed, as the schema of the file has it."""
-    return {name: NUMBERS[schema["properties"][name]["type"]] for name in names}
+def _types(form: type) -> dict[str, str]:
+    """Name -> type of the seed, as the form of the file has it."""
+    return {name: TYPES.get(hint, "varchar") for name, hint in get_type_hints(form).items()}
 
 
 def _csv(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:

@@ -10,7 +10,7 @@ from mbp.contracts.rendering.docs import MARK
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.contracts.semantics import METRICS, Metric, Semantics
 from mbp.contracts.sheet import SHEET, WORST_WINDOW, Kpi, Sheet
-from mbp.core.markdown import cell
+from mbp.core.templates import templates
 
 KPI_PREFIX = "kpi_"
 WINDOW_MEASURES = {"highest": "highest_window", "lowest": "lowest_window"}
@@ -88,25 +88,8 @@ def metrics_yaml(semantics: Semantics, sheet: Sheet) -> str:
 
 def metrics_markdown(semantics: Semantics, sheet: Sheet) -> str:
     """docs/reference/metrics.md: every metric and what it means, business metrics first."""
-    metrics = semantic_metrics(semantics, sheet)
-    lines = [
-        "# Metrics of A87\n",
-        f"<!-- {MARK} -->\n",
-        f"{len(metrics)} metrics, asked by name as [metrics.md](../metrics.md) shows.\n",
-        "| metric | owner | unit | grain | definition | over several grains |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for metric in metrics:
-        cells = (
-            f"`{metric.name}`",
-            metric.owner,
-            metric.unit,
-            metric.grain,
-            metric.definition,
-            metric.across,
-        )
-        lines.append(f"| {' | '.join(map(cell, cells))} |")
-    return "\n".join(lines) + "\n"
+    template = templates("mbp.contracts").get_template("metrics.md.j2")
+    return template.render(metrics=semantic_metrics(semantics, sheet), mark=MARK)
 
 
 def _of_business(metric: Metric) -> SemanticMetric:

@@ -28,13 +28,13 @@ def _lines(value: Any, indent: int) -> list[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if _inline(item):
-                lines.append(f"{pad}{scalar(key)}: {_flow(item)}")
+                lines.append(f"{pad}{scalar(key)}: {flow(item)}")
             else:
                 lines += [f"{pad}{scalar(key)}:", *_lines(item, indent + 2)]
         return lines
     for item in value:
         if _inline(item):
-            lines.append(f"{pad}- {_flow(item)}")
+            lines.append(f"{pad}- {flow(item)}")
         else:
             first, *rest = _lines(item, indent + 2)
             lines += [f"{pad}- {first.lstrip()}", *rest]
@@ -49,7 +49,8 @@ def _inline(value: Any) -> bool:
     return True
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value, or a list of values, in one line."""
     if isinstance(value, Mapping):
         return "{}"
     if isinstance(value, list | tuple):

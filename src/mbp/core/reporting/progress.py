@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from mbp.core.reporting.terminal import guard, printable
 
@@ -18,8 +18,8 @@ from mbp.core.reporting.terminal import guard, printable
 Say = Callable[[str], None]
 
 
-class Progress(Protocol):
-    """Receives the steps. Both methods may be called at any time, in any order."""
+class Progress:
+    """Receives the steps of a command; this one is for those who do not watch. Both methods may come at any time."""
 
     def say(self, message: str) -> None:
         """A new step begins; the one before is done."""
@@ -28,17 +28,7 @@ class Progress(Protocol):
         """Reports `done` of a known number; `phase` is a separate step."""
 
 
-class Silent:
-    """Progress for those who do not watch."""
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def count(self, phase: str, done: int, of: int, unit: str) -> None:
-        """Nothing."""
-
-
-SILENT: Progress = Silent()
+SILENT = Progress()
 _silenced = False
 
 
@@ -48,7 +38,7 @@ def silence(quiet: bool) -> None:
     _silenced = quiet
 
 
-class Lines:
+class Lines(Progress):
     """A line per step, and one per tenth of what is counted: no colours, nothing is overwritten."""
 
     def __init__(self) -> None:
@@ -66,7 +56,7 @@ class Lines:
             self.say(f"{phase}: {done:,} of {of:,} {unit}")
 
 
-class Living:
+class Living(Progress):
     """One line that moves, with the time that the step has taken; what is done stays above it."""
 
     def __init__(self, bar: Any) -> None:

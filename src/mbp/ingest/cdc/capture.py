@@ -67,7 +67,7 @@ class SlotReader:
         tables = raw_tables(root)
         self.source, self.say, self.stopping = source, say, stopping
         self.columns = change_shape.by_name(tables)
-        self.alarm_share = load_limits(root).filling_share
+        self.alarm_share = load_limits(root).alarms.cdc_slot_filling.share
         self.sink = Sink(root, target, SLOT, tables)
         self.applier = Applier(self.sink, self.columns, say, source.schema)
         self.sink.waiting = self._keep_alive

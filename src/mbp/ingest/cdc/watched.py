@@ -142,7 +142,7 @@ def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm
         *_of_tables(watched, limits),
         *(alarm for reader in watched.readers for alarm in _of_reader(reader, limits, now)),
     ]
-    made = [Alarm(name, limits.severity[name], *words) for name, *words in raised]
+    made = [Alarm(name, getattr(limits.alarms, name).severity, *words) for name, *words in raised]
     return sorted(made, key=lambda alarm: (alarm.id, alarm.subject))
 
 
@@ -165,7 +165,7 @@ def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Raised]:
     for (slot, table), count in watched.dead_letters.items():
         # Without --reader it is the native one's.
         reader = "" if slot == SLOT else f" --reader {slot.removeprefix('mbp_')}"
-        if count > limits.dead_letters:
+        if count > limits.alarms.cdc_dead_letters.above_changes:
             yield (
                 DEAD_LETTERS,
                 f"{slot}/{table}",
@@ -183,7 +183,7 @@ def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Raised]:
 
 def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Raised]:
     age = age_seconds(reader, now)
-    if age > limits.silence_seconds:
+    if age > limits.alarms.cdc_reader_silent.above_seconds:
         yield (
             READER_SILENT,
             reader.slot,
@@ -217,9 +217,9 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Ra
 
 
 def _of_slot(limits: Limits, slot: str, retained: int, limit: int) -> Iterator[Raised]:
-    if retained > limits.full_share * limit:
+    if retained > limits.alarms.cdc_slot_nearly_full.share * limit:
         name = SLOT_NEARLY_FULL
-    elif retained > limits.filling_share * limit:
+    elif retained > limits.alarms.cdc_slot_filling.share * limit:
         name = SLOT_FILLING
     else:
         return

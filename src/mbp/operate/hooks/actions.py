@@ -203,7 +203,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision, found: Sequence
         found: the causes, a sentence each.
     """
     hook = policy.hooks[decision.hook_id]
-    names = load_policy(root).owners
+    names = {team: owner.name for team, owner in load_policy(root).owners.items()}
     measured = "no value"
     if decision.value is not None:
         measured = f"{decision.value.normalize():f} {hook.kpi.unit}"

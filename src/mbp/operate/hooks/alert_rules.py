@@ -20,7 +20,7 @@ from mbp.contracts.kpi_targets import markdown, on_target
 from mbp.contracts.sheet import WHOLE, Dashboard, Kpi
 from mbp.core import yaml_io
 from mbp.core.files import stale, write_stale
-from mbp.core.templates import templates
+from mbp.core.templates import SQUARE, templates
 from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.alarming import GAUGES, demand_route
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
@@ -124,15 +124,6 @@ def as_yaml(document: dict[str, Any]) -> str:
 
 def _filled(template: str, **values: Any) -> dict[str, Any]:
     """A template of YAML as data. Prometheus and Grafana read `{{ }}` themselves, so here it is `[[ ]]`."""
-    environment = templates(
-        "mbp.operate.hooks",
-        block_start_string="[%",
-        block_end_string="%]",
-        variable_start_string="[[",
-        variable_end_string="]]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-    )
-    text = environment.get_template(template).render(values)
+    text = templates("mbp.operate.hooks", **SQUARE).get_template(template).render(values)
     filled: dict[str, Any] = yaml_io.plain(yaml_io.loads(text, shown_as=template))
     return filled

@@ -76,7 +76,9 @@ def judge(
     Raises:
         MbpError: the policy or the earlier report cannot be read, or the threshold is no percentage.
     """
-    threshold = load_policy(root).documentation_percent if fail_under is None else fail_under
+    threshold = (
+        load_policy(root).documentation.threshold_percent if fail_under is None else fail_under
+    )
     if not 0 <= threshold <= FULL_PERCENT:  # also refuses nan, under which nothing would ever fail
         raise MbpError(
             f"threshold {threshold:g} is no percentage", fix="give a number from 0 to 100"

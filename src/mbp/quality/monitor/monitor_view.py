@@ -123,7 +123,7 @@ def monitor(root: Path, target: str | None) -> Monitor:
         if load_settings(root).hosted:
             status, hours = (
                 _status(root, warehouse),
-                load_policy(root).monitor["rule_max_age_hours"],
+                load_policy(root).monitor.rule_max_age_hours,
             )
             open_alerts = alerts_of(status, hours, datetime.now(UTC))
             return Monitor(open_alerts, len({row["rule_id"] for row in status}), runs, 0)
@@ -161,7 +161,7 @@ def monitor(root: Path, target: str | None) -> Monitor:
 
 
 def _status(root: Path, warehouse: Warehouse) -> Sequence[Row]:
-    rules, days = all_rules(load_contracts(root)), load_policy(root).monitor["pass_rate_days"]
+    rules, days = all_rules(load_contracts(root)), load_policy(root).monitor.pass_rate_days
     results = _rows(warehouse, f"select * from {TABLE}")
     return rule_status(rules, results, days, datetime.now(UTC))
 

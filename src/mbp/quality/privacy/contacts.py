@@ -73,7 +73,9 @@ def email(page: Page) -> Iterator[Hit]:
         # "name @ host" is an address only where it says so; otherwise it is prose about a host.
         if " " in address and page.says("email", start, end) <= 0:
             continue
-        if top in page.policy.no_domains or documented(domain, page.policy.documentation_domains):
+        if top in page.policy.email.no_domains or documented(
+            domain, page.policy.email.documentation_domains
+        ):
             continue
         if (
             page.text[end : end + 1] == "("
@@ -201,7 +203,7 @@ def reachable(address: str) -> bool:
 
 def name(page: Page) -> Iterator[Hit]:
     """Names in the fields that the policy lists: `"nome": "..."`, `customer_name=...`, columns of that name."""
-    fields = page.policy.name_fields
+    fields = page.policy.names.fields
     for matched in FIELD.finditer(page.text):
         field = matched["field"].lower()
         if field not in fields or matched["end"] in ("(", "["):
@@ -215,7 +217,7 @@ def name(page: Page) -> Iterator[Hit]:
 
 
 def _names_in_columns(page: Page) -> Iterator[Hit]:
-    fields = page.policy.name_fields
+    fields = page.policy.names.fields
     if page.table is None or not any(column.lower() in fields for column in page.table.names):
         return
     for matched in CELL_NAME.finditer(page.text):

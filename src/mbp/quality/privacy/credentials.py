@@ -137,7 +137,7 @@ def secret(key: str, value: str, page: Page) -> bool:
         return False
     if name.endswith(PASSWORD_WORDS):
         return chosen(value)
-    return len(value) >= page.policy.secret_length and mixed(value, page)
+    return len(value) >= page.policy.secrets.minimum_length and mixed(value, page)
 
 
 def chosen(value: str) -> bool:
@@ -167,7 +167,8 @@ def mixed(value: str, page: Page) -> bool:
     """Whether it seems random: high entropy, of letters and digits."""
     kinds = sum(any(of_class(character) for character in value) for of_class in CLASSES)
     words = re.fullmatch(r"[A-Za-z]+\d?(?:[._-][A-Za-z]+\d?)*", value)
-    return kinds >= 2 and not words and entropy_bits(value) >= page.policy.secret_entropy_bits  # noqa: PLR2004
+    least = page.policy.secrets.minimum_entropy_bits
+    return kinds >= 2 and not words and entropy_bits(value) >= least  # noqa: PLR2004
 
 
 def entropy_bits(value: str) -> float:

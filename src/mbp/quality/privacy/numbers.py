@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from validate_docbr import CNPJ, CPF
 
+from mbp.quality.privacy.privacy_policy import Kind
 from mbp.quality.privacy.text_around import Hit, Page, parts, verdict
 
 # A sign with spaces around it, or spaces alone, or nothing.
@@ -146,7 +147,7 @@ def issued(digits: str) -> bool:
     return len(set(digits)) > 1 and ISSUERS.fullmatch(digits) is not None and luhn(digits)
 
 
-def loose(page: Page, kind: str, lengths: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+def loose(page: Page, kind: Kind, lengths: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Numbers digit by digit, and in any groups behind a word that names them: start, end and digits."""
     for matched in page.matches(APART):
         digits = DIGITS.sub("", matched[0])
@@ -188,7 +189,7 @@ def written_as(text: str, separators: str) -> bool:
     return "".join(character for character in text if not character.isalnum()) == separators
 
 
-def believed(page: Page, kind: str, matched: re.Match[str], *, formatted: bool) -> bool:
+def believed(page: Page, kind: Kind, matched: re.Match[str], *, formatted: bool) -> bool:
     """Whether a number with right check digits is one of this kind.
 
     One of a hundred other numbers has right check digits too. So a number in its official form is one; any other

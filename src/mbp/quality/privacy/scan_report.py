@@ -10,14 +10,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.exceptions import exception_findings
 from mbp.core.errors import MbpError
 from mbp.core.moments import today
 from mbp.core.reporting import Finding, Suite
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.verdict import Verdict
 from mbp.core.wording import many
-from mbp.quality.privacy.privacy_policy import UNREAD, PrivacyPolicy, load_policy
+from mbp.quality.privacy.privacy_policy import (
+    UNREAD,
+    PrivacyPolicy,
+    ValueException,
+    load_policy,
+)
 from mbp.quality.privacy.scan import SensitiveValue, scan_file
 from mbp.quality.privacy.scan_sources import Looked, Looker, files_below
 from mbp.runs.envelope import begin, write
@@ -208,7 +213,7 @@ class Judged:
     """
 
     open: Sequence[SensitiveValue]
-    allowed: Sequence[tuple[AllowedException, int]]
+    allowed: Sequence[tuple[ValueException, int]]
     problems: Sequence[str]
 
 
@@ -238,11 +243,11 @@ def judge(findings: Sequence[SensitiveValue], policy: PrivacyPolicy, today: date
     return Judged(left, allowed, problems)
 
 
-def _mismatch(entry: AllowedException, matching: Sequence[SensitiveValue]) -> list[str]:
-    if not entry.more:
+def _mismatch(entry: ValueException, matching: Sequence[SensitiveValue]) -> list[str]:
+    if entry.count is None:
         return []
-    if len(matching) != entry.more["count"]:
-        return [f"the exception is for {entry.more['count']}, found {len(matching)}"]
-    if {sensitive_value.digest for sensitive_value in matching} != set(entry.more["digests"]):
+    if len(matching) != entry.count:
+        return [f"the exception is for {entry.count}, found {len(matching)}"]
+    if {sensitive_value.digest for sensitive_value in matching} != set(entry.digests):
         return ["the exception is for other values"]
     return []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mbp.quality.privacy.privacy_policy import KindWords, PrivacyPolicy
+from mbp.quality.privacy.privacy_policy import Kind, KindWords, PrivacyPolicy
 
 WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-ZÀ-Ý]+(?![a-zà-ÿ])")
 BEFORE_CHARACTERS = 48
@@ -43,7 +43,7 @@ class Page:
     policy: PrivacyPolicy
     table: Table | None = None
 
-    def says(self, kind: str, start: int, end: int) -> int:
+    def says(self, kind: Kind, start: int, end: int) -> int:
         """What the words around say: 1 it is of this kind, -1 it is something else, 0 nothing.
 
         The name of the column counts most, then the words on the same line since the value before. One that says
@@ -94,7 +94,7 @@ class Page:
     def _matches(self) -> dict[re.Pattern[str], list[re.Match[str]]]:
         return {}
 
-    def named(self, kind: str, form: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    def named(self, kind: Kind, form: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Matches of which a word on the line, or the name of the column, says that they are of a kind."""
         words = self.policy.words[kind]
         names = self.table.names if self.table else ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mbp.contracts.alarm_limits import FILE as ALARMS
-from mbp.contracts.alarm_limits import THRESHOLDS
+from mbp.contracts.alarm_limits import AlarmEntries
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.exercises import FILE as EXERCISES
 from mbp.contracts.hook_policy import HOOKS
@@ -94,7 +94,7 @@ class NamedThings:
     @property
     def alarms(self) -> frozenset[str]:
         """Alarms of the change data capture."""
-        return frozenset(THRESHOLDS)
+        return frozenset(field.name for field in fields(AlarmEntries))
 
     @cached_property
     def exercises(self) -> frozenset[str]:

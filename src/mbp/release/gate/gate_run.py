@@ -45,7 +45,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
     limit = definition.evidence_max_age_hours
     context = Context(root, target_name(root, target), now, limit, definition.waivable())
     report = GateReport(
-        gate=definition.name,
+        gate=definition.gate,
         title=definition.title,
         decided_at=now,
         commit=_known(lambda: context.source.commit),
@@ -182,17 +182,19 @@ def _standing_in(
 
 
 def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:
-    if not gate.roles:
+    if not gate.sign_offs.roles:
         return
-    max_age = timedelta(hours=gate.sign_off_max_age_hours)
+    max_age = timedelta(hours=gate.sign_offs.max_age_hours)
     signed: dict[str, SignOff] = {}
     reason = ""
     try:
         subject, now = sign_off_subject(report.document()), report.decided_at
-        signed = read_sign_offs(root, gate.name, subject, list(gate.roles), now, max_age=max_age)
+        signed = read_sign_offs(
+            root, gate.gate, subject, list(gate.sign_offs.roles), now, max_age=max_age
+        )
     except MbpError as error:
         reason = str(error)
-    for role, meaning in gate.roles.items():
+    for role, meaning in gate.sign_offs.roles.items():
         verdict, message, signed_at = Verdict.NOT_MEASURED, reason, ""
         command = f"mbp gate sign --role {role} --key <your SSH key>"
         if role in signed and signed[role].valid:
@@ -208,8 +210,8 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
             verdict,
             message,
             signed_at,
-            (f"{FOLDER}/{gate.name}/{role}.json", "contracts/gates/allowed_signers"),
-            gate.sign_off_owner,
+            (f"{FOLDER}/{gate.gate}/{role}.json", "contracts/gates/allowed_signers"),
+            gate.sign_offs.owner,
             False,
             False,
             next_command="" if verdict == Verdict.PASS else command,

@@ -184,7 +184,7 @@ def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
 
 
 def _sustained_minutes(context: Context) -> int:
-    return int(context.look.policy.sheet.parameters["sustained_minutes"])
+    return int(context.look.policy.sheet.parameters.sustained_minutes)
 
 
 def _sustained_count(context: Context, check: CheckDefinition) -> int:

@@ -14,10 +14,11 @@ import psycopg2
 
 from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
-from mbp.contracts.kpi_targets import COMPARISONS, on_target
+from mbp.contracts.kpi_targets import on_target
 from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.core.verdict import COMPARISONS
 from mbp.operate.hooks import hook_status as screen
 from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.measurements import KpiWindow

@@ -16,7 +16,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.release.security.lock import Pinned
 from mbp.release.security.part_result import FoundIssue, PartResult, accepted
-from mbp.release.security.security_policy import SecurityPolicy
+from mbp.release.security.security_policy import POLICY, SecurityPolicy
 
 # Classifiers that name one licence. "BSD License" and "GPL" alone do not say which one.
 CLASSIFIERS = {
@@ -92,8 +92,7 @@ def licences(
     """
     allowed, forbidden = _identifiers(policy, "allowed"), _identifiers(policy, "forbidden")
     answers: dict[str, str] = {
-        canonicalize_name(entry.object): str(entry.more["licence"])
-        for entry in policy.exceptions[PART]
+        canonicalize_name(entry.object): entry.licence for entry in policy.licences.exceptions
     }
     found_issues: list[FoundIssue] = []
     listed: dict[str, str | None] = {}
@@ -104,7 +103,7 @@ def licences(
         # What the metadata says by itself needs no exception.
         if stated is None or answer not in (None, stated):
             what = f"{package.name} {package.version}: its metadata does not name its licence"
-            fix = f"read it in its source, write an exception under licences of {policy.path}"
+            fix = f"read it in its source, write an exception under licences of {POLICY}"
             finding = Finding(PART, what, package.path, package.line, fix=fix)
             found_issues.append(FoundIssue(finding, (("licence_not_in_metadata", package.name),)))
         listed[package.name] = expression = answer or stated
@@ -146,12 +145,12 @@ def _why(parsed: object, forbidden: frozenset[str]) -> str:
 
 
 def _identifiers(policy: SecurityPolicy, key: str) -> frozenset[str]:
-    names = frozenset(policy.licences[key])
+    names: frozenset[str] = getattr(policy.licences, key)
     unknown = sorted(name for name in names if judge(name, names, frozenset()))
     if unknown:
         raise MbpError(
             f"licences.{key}: SPDX does not know {', '.join(unknown)}",
-            path=policy.path,
+            path=POLICY,
             fix="write SPDX identifiers",
         )
     return names

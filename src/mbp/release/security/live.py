@@ -86,13 +86,13 @@ def _allowed(fact: Fact, role: DatabaseRole) -> bool:
             grant.covers(fact.schema, fact.name)
             and fact.word in grant.privileges
             and (not grant.columns or fact.column in grant.columns)
-            for grant in role.grants
+            for grant in role.relations
         )
     if fact.kind == "default":
         # Relations that are made later must not carry more than the policy gives on those of today.
         return fact.name in ("r", "S") and any(
-            fact.schema in grant.schemas and fact.word in grant.privileges and not grant.columns
-            for grant in role.grants
+            fact.schema in grant.in_ and fact.word in grant.privileges and not grant.columns
+            for grant in role.relations
         )
     return {
         "attribute": fact.word in role.attributes,
@@ -104,19 +104,19 @@ def _allowed(fact: Fact, role: DatabaseRole) -> bool:
 
 def _too_little(role: DatabaseRole, own: set[Fact], relations: Sequence[Fact]) -> Iterator[str]:
     there = {(fact.kind, fact.word, fact.schema, fact.name, fact.column) for fact in own}
-    for word in sorted(role.attributes):
-        if ("attribute", word, "", "", "") not in there:
-            yield f"lacks the attribute {word}"
+    for attribute in sorted(role.attributes):
+        if ("attribute", attribute, "", "", "") not in there:
+            yield f"lacks the attribute {attribute}"
     for other in sorted(role.member_of):
         if ("member", other, "", "", "") not in there:
             yield f"is no member of {other}"
     for schema, words in sorted(role.schemas.items()):
-        for word in sorted(words):
+        for usage in sorted(words):
             owned = ("owns", "schema", schema, schema, "") in there
-            if not owned and ("schema", word, schema, "", "") not in there:
-                yield f"lacks {word} on the schema {schema}"
+            if not owned and ("schema", usage, schema, "", "") not in there:
+                yield f"lacks {usage} on the schema {schema}"
     names = {f"{fact.schema}.{fact.name}" for fact in relations}
-    for grant in role.grants:
+    for grant in role.relations:
         if grant.optional:
             continue
         yield from (f"{name} is not there" for name in sorted(grant.relations - names))
@@ -139,7 +139,7 @@ def _everybody(
 ) -> Iterator[str]:
     for fact in facts:
         if fact.who == PUBLIC and fact.kind == "database":
-            if fact.word not in policy.public_database:
+            if fact.word not in policy.least_privilege.public.database:
                 yield _text(fact)
         # The source is another system: what it gives to every role counts where a role of ours has it.
         elif side == "source":
@@ -290,10 +290,11 @@ def least_privilege(
     if servers is None and engine_of(root, target) != "postgres":
         return unmeasured(PART, f"the target {target} has no roles: use --target postgres")
     with servers() if servers else reached(root, target) as sides:
-        live = {"warehouse": read_grants(sides.warehouse, sorted(policy.warehouse))}
+        live = {"warehouse": read_grants(sides.warehouse, sorted(policy.least_privilege.warehouse))}
         if sides.source is not None:
-            live["source"] = read_grants(sides.source, sorted(policy.source))
-    expected = {"warehouse": policy.warehouse, "source": policy.source}
+            live["source"] = read_grants(sides.source, sorted(policy.least_privilege.source))
+    sides_of_policy = policy.least_privilege
+    expected = {"warehouse": sides_of_policy.warehouse, "source": sides_of_policy.source}
     problems: list[Finding] = []
     for side, facts in live.items():
         problems += compare(facts, expected[side], policy, side=side)

@@ -44,13 +44,12 @@ def sbom(
         MbpError: a lock cannot be read.
     """
     answers: dict[str, str] = {
-        canonicalize_name(licence.object): str(licence.more["licence"])
-        for licence in policy.exceptions["licences"]
+        canonicalize_name(licence.object): licence.licence for licence in policy.licences.exceptions
     }
     text = bill(pinned, environment, answers)
     problems = _differences(root, policy, pinned, environment)
     # What is installed beside the lock differs from machine to machine, so none is unused.
-    problems += exception_findings(policy.exceptions["locks"], today())
+    problems += exception_findings(policy.locks.exceptions, today())
     path = evidence_folder(root) / FILE
     write_text(path, text)
     counts: dict[str, int | str] = {
@@ -61,7 +60,7 @@ def sbom(
     content = {
         "file": shown(path, root),
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "lock": policy.locks["environment"],
+        "lock": policy.locks.environment,
     }
     return judged(PART, counts, problems, must="components", content=content)
 
@@ -144,14 +143,14 @@ def _differences(
             message = f"{name} is locked as {package.version}, installed is {there}"
         problems.append(Finding(PART, message, package.path, package.line, fix="run scripts/setup"))
     beside: dict[str, set[str]] = {}
-    for file in policy.locks["beside"]:
+    for file in policy.locks.beside:
         for package in read_lock(root, file):
             beside.setdefault(package.name, set()).add(package.version)
-    free = {canonicalize_name(lock.object) for lock in policy.exceptions["locks"]}
+    free = {canonicalize_name(lock.object) for lock in policy.locks.exceptions}
     for name in sorted(environment.keys() - wanted.keys() - free):
         version = environment[name].version
         if version not in beside.get(name, ()):
             message = f"{name} {version} is installed, and no lock names it"
             fix = "lock it, or make the environment again with scripts/setup"
-            problems.append(Finding(PART, message, policy.locks["environment"], fix=fix))
+            problems.append(Finding(PART, message, policy.locks.environment, fix=fix))
     return problems

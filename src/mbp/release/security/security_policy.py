@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, get_args
 
 from mbp.contracts import load_contracts
-from mbp.contracts.exceptions import (
-    LIST,
-    AllowedException,
-    read_exceptions,
-    refuse_old_keys,
-)
-from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
+from mbp.contracts.exceptions import AllowedException, demand_known
 from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import logged
-from mbp.core.paths import shown
-from mbp.core.schema_check import TEXT, check, closed
-from mbp.core.yaml_io import load
+from mbp.core.forms import SOME, SOME_KEYS, Beside, Narrowed, Version, read_as
 
 POLICY = "contracts/gates/security.yaml"
-SEVERITIES = ("low", "medium", "high")
-ATTRIBUTES = ("LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
-RELATION_PRIVILEGES = (
+Severity = Literal["low", "medium", "high"]
+SEVERITIES = get_args(Severity)
+Attribute = Literal["LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"]
+Privilege = Literal[
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -33,140 +26,155 @@ RELATION_PRIVILEGES = (
     "REFERENCES",
     "TRIGGER",
     "MAINTAIN",
-)
-# Section with exceptions -> the codes of its exceptions (any without them), and the keys that only it has.
-SECTIONS: Mapping[str, tuple[Collection[str] | None, Mapping[str, Any]]] = {
-    "locks": (("not_locked",), {}),
-    "sast": (None, {}),
-    "secrets": (("no_secret",), {}),
-    "audit": (None, {}),
-    "licences": (("licence_not_in_metadata",), {"licence": TEXT}),
-}
-OLD_LISTS = {"not_locked": LIST, "accepted": LIST, "reviewed": LIST}
-NAMES = {"type": "array", "items": TEXT, "uniqueItems": True}
-SOME_NAMES = {**NAMES, "minItems": 1}
-PRIVILEGES = {"type": "array", "minItems": 1, "items": {"enum": list(RELATION_PRIVILEGES)}}
-GRANT = closed(
-    {
-        "in": SOME_NAMES,
-        "change_logs_in": SOME_NAMES,
-        "relations": {**SOME_NAMES, "items": {"type": "string", "pattern": r"^\w+\.\w+$"}},
-        "columns": SOME_NAMES,
-        "privileges": PRIVILEGES,
-        "optional": {"type": "boolean"},
-    },
-    optional=("in", "change_logs_in", "relations", "columns", "optional"),
-) | {"oneOf": [{"required": [where]} for where in ("in", "change_logs_in", "relations")]}
-ROLE = closed(
-    {
-        "attributes": {"type": "array", "items": {"enum": list(ATTRIBUTES)}},
-        "member_of": NAMES,
-        "schemas": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"enum": ["USAGE", "CREATE"]},
-            },
-        },
-        "relations": {"type": "array", "minItems": 1, "items": GRANT},
-        "owns": NAMES,
-    },
-    optional=("attributes", "member_of", "owns"),
-)
-ROLES = {"type": "object", "minProperties": 1, "additionalProperties": ROLE}
-SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "locks": closed(
-            {
-                "environment": TEXT,
-                "beside": NAMES,
-                LIST: EXCEPTIONS,
-            }
-        ),
-        "sast": closed(
-            {
-                "folders": SOME_NAMES,
-                "fail_on": {"enum": list(SEVERITIES)},
-                LIST: EXCEPTIONS,
-            }
-        ),
-        "secrets": closed(
-            {
-                "baseline": TEXT,
-                LIST: EXCEPTIONS,
-            }
-        ),
-        "audit": closed(
-            {
-                "canary": closed({"package": TEXT, "version": TEXT}),
-                LIST: EXCEPTIONS,
-            }
-        ),
-        "licences": closed(
-            {
-                "allowed": SOME_NAMES,
-                "forbidden": NAMES,
-                LIST: EXCEPTIONS,
-            }
-        ),
-        "least_privilege": closed(
-            {
-                "public": closed({"database": NAMES, "reason": TEXT}),
-                "warehouse": ROLES,
-                "source": ROLES,
-            }
-        ),
-    }
-)
+]
+RELATION_PRIVILEGES = get_args(Privilege)
+Names = Annotated[tuple[str, ...], Narrowed(uniqueItems=True)]
+SomeNames = Annotated[frozenset[str], SOME]
+Relation = Annotated[str, Narrowed(pattern=r"^\w+\.\w+$")]
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class NotLocked(AllowedException):
+    """A package that is installed and in no lock."""
+
+    code: Literal["not_locked"]
+
+
+@dataclass(frozen=True)
+class NoSecret(AllowedException):
+    """What resembles a secret."""
+
+    code: Literal["no_secret"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedLicence(AllowedException):
+    """The licence of a package whose metadata does not state it."""
+
+    code: Literal["licence_not_in_metadata"]
+    licence: str
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The lock of the environment, and those beside it."""
+
+    environment: str
+    beside: Names
+    exceptions: tuple[NotLocked, ...]
+
+
+@dataclass(frozen=True)
+class StaticAnalysis:
+    """The folders that are analysed, and the lowest severity that fails."""
+
+    folders: Annotated[Names, SOME]
+    fail_on: Severity
+    exceptions: tuple[AllowedException, ...]
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The file of what was found before."""
+
+    baseline: str
+    exceptions: tuple[NoSecret, ...]
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A release with a known advisory: a source that does not report it knows none."""
+
+    package: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The audit of the locked packages."""
+
+    canary: Canary
+    exceptions: tuple[AllowedException, ...]
+
+
+@dataclass(frozen=True)
+class Licences:
+    """SPDX identifiers."""
+
+    allowed: SomeNames
+    forbidden: frozenset[str]
+    exceptions: tuple[StatedLicence, ...]
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Privileges on all relations of `schemas`, or on `relations`, or on columns of one relation."""
+    """Privileges on all relations of the schemas `in`, or on `relations`, or on columns of one relation.
 
-    schemas: frozenset[str]
-    relations: frozenset[str]
-    columns: frozenset[str]
-    privileges: frozenset[str]
-    optional: bool
+    Those of `change_logs_in` are the tables whose changes the contracts log; `load_security` adds them to `relations`.
+    """
+
+    privileges: Annotated[frozenset[Privilege], SOME]
+    in_: SomeNames = NOTHING
+    change_logs_in: SomeNames = NOTHING
+    relations: Annotated[frozenset[Relation], SOME] = NOTHING
+    columns: SomeNames = NOTHING
+    optional: bool = False
 
     def covers(self, schema: str, relation: str) -> bool:
         """It speaks of that relation."""
-        return schema in self.schemas or f"{schema}.{relation}" in self.relations
+        return schema in self.in_ or f"{schema}.{relation}" in self.relations
+
+
+WHERE = [{"required": [where]} for where in ("in", "change_logs_in", "relations")]
 
 
 @dataclass(frozen=True)
 class DatabaseRole:
     """What a role may be and may do."""
 
-    name: str
-    attributes: frozenset[str]
-    member_of: frozenset[str]
-    schemas: Mapping[str, frozenset[str]]
-    grants: tuple[Grant, ...]
-    owns: frozenset[str]
+    schemas: Mapping[str, Annotated[frozenset[Literal["USAGE", "CREATE"]], SOME]]
+    relations: Annotated[tuple[Annotated[Grant, Narrowed(oneOf=WHERE)], ...], SOME]
+    attributes: frozenset[Attribute] = frozenset()
+    member_of: frozenset[str] = NOTHING
+    owns: frozenset[str] = NOTHING
+    name: Beside[str] = ""
+
+
+@dataclass(frozen=True)
+class Everybody:
+    """What every role has, and why."""
+
+    database: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class LeastPrivilege:
+    """Roles by name: of the warehouse, and of the source that change data capture reads."""
+
+    public: Everybody
+    warehouse: Annotated[Mapping[str, DatabaseRole], SOME_KEYS]
+    source: Annotated[Mapping[str, DatabaseRole], SOME_KEYS]
 
 
 @dataclass(frozen=True)
 class SecurityPolicy:
-    """The policy as read; the plain sections keep the shape of the file, which the schema checked.
+    """The whole file."""
 
-    Attributes:
-        exceptions: section -> its exceptions.
-    """
+    version: Version
+    locks: Locks
+    sast: StaticAnalysis
+    secrets: Secrets
+    audit: Audit
+    licences: Licences
+    least_privilege: LeastPrivilege
 
-    locks: Mapping[str, Any]
-    sast: Mapping[str, Any]
-    secrets: Mapping[str, Any]
-    audit: Mapping[str, Any]
-    licences: Mapping[str, Any]
-    public_database: frozenset[str]
-    warehouse: Mapping[str, DatabaseRole]
-    source: Mapping[str, DatabaseRole]
-    exceptions: Mapping[str, tuple[AllowedException, ...]]
-    path: str = POLICY
+    @property
+    def exceptions(self) -> Mapping[str, tuple[AllowedException, ...]]:
+        """Section -> its exceptions."""
+        sections = ("locks", "sast", "secrets", "audit", "licences")
+        return {section: getattr(self, section).exceptions for section in sections}
 
 
 def load_security(root: Path) -> SecurityPolicy:
@@ -176,62 +184,29 @@ def load_security(root: Path) -> SecurityPolicy:
         MbpError: missing, not of the schema, or with an exception that is not one; or the A89 policy, which
             knows the owners, cannot be read.
     """
-    name = shown(root / POLICY, root)
-    document = load(root / POLICY, shown_as=name)
-    for section in SECTIONS:
-        refuse_old_keys(document.get(section), name, OLD_LISTS)
-    value = check(document, SCHEMA, name)
+    _, policy = read_as(SecurityPolicy, root, POLICY)
     owners = load_policy(root).owners
-    exceptions = {
-        section: read_exceptions(document[section][LIST], name, owners, codes=codes, more=more)
-        for section, (codes, more) in SECTIONS.items()
-    }
-    privilege = value["least_privilege"]
-    return SecurityPolicy(
-        locks=value["locks"],
-        sast=value["sast"],
-        secrets=value["secrets"],
-        audit=value["audit"],
-        licences=value["licences"],
-        public_database=frozenset(privilege["public"]["database"]),
-        warehouse=_roles(privilege["warehouse"], root),
-        source=_roles(privilege["source"], root),
-        exceptions=exceptions,
-        path=name,
+    for exceptions in policy.exceptions.values():
+        demand_known(exceptions, owners)
+    sides = policy.least_privilege
+    return replace(
+        policy,
+        least_privilege=replace(
+            sides, warehouse=_roles(sides.warehouse, root), source=_roles(sides.source, root)
+        ),
     )
 
 
-def _roles(value: Mapping[str, Any], root: Path) -> dict[str, DatabaseRole]:
-    """The roles; the tables of `change_logs_in` are those of the contracts."""
-    grants = [grant for entry in value.values() for grant in entry["relations"]]
-    contracts = load_contracts(root) if any("change_logs_in" in grant for grant in grants) else ()
-    tables = [log.table for _, log in logged(contracts)]
+def _roles(roles: Mapping[str, DatabaseRole], root: Path) -> dict[str, DatabaseRole]:
+    """The roles with their names; the tables of `change_logs_in` are those of the contracts."""
+    logs = any(grant.change_logs_in for role in roles.values() for grant in role.relations)
+    tables = [log.table for _, log in logged(load_contracts(root) if logs else ())]
+
+    def with_tables(grant: Grant) -> Grant:
+        names = (f"{schema}.{table}" for schema in grant.change_logs_in for table in tables)
+        return replace(grant, relations=grant.relations.union(names))
+
     return {
-        name: DatabaseRole(
-            name,
-            _set(entry.get("attributes", ())),
-            _set(entry.get("member_of", ())),
-            {schema: _set(words) for schema, words in entry["schemas"].items()},
-            tuple(
-                Grant(
-                    _set(grant.get("in", ())),
-                    _set(grant.get("relations", ()))
-                    | {
-                        f"{schema}.{table}"
-                        for schema in grant.get("change_logs_in", ())
-                        for table in tables
-                    },
-                    _set(grant.get("columns", ())),
-                    _set(grant["privileges"]),
-                    bool(grant.get("optional", False)),
-                )
-                for grant in entry["relations"]
-            ),
-            _set(entry.get("owns", ())),
-        )
-        for name, entry in value.items()
+        name: replace(role, name=name, relations=tuple(map(with_tables, role.relations)))
+        for name, role in roles.items()
     }
-
-
-def _set(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(str(word) for word in words)

@@ -93,7 +93,7 @@ def _parts(
     root: Path, policy: SecurityPolicy, request: SecurityRequest
 ) -> Mapping[str, Callable[[], PartResult]]:
     def pinned() -> list[Pinned]:
-        return read_lock(root, policy.locks["environment"])
+        return read_lock(root, policy.locks.environment)
 
     return {
         "sbom": lambda: sbom(root, policy, pinned(), installed()),

@@ -28,7 +28,7 @@ from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.part_result import FoundIssue, PartResult, accepted, unmeasured
-from mbp.release.security.security_policy import SEVERITIES, SecurityPolicy
+from mbp.release.security.security_policy import POLICY, SEVERITIES, SecurityPolicy
 from mbp.runs.working_copy import SIGNATURES
 
 TIMEOUT_SECONDS = 300
@@ -65,8 +65,8 @@ def sast(root: Path, policy: SecurityPolicy) -> PartResult:
     Raises:
         MbpError: bandit gave no report.
     """
-    folders = [folder for folder in policy.sast["folders"] if (root / folder).is_dir()]
-    missing = sorted(set(policy.sast["folders"]) - set(folders))
+    folders = [folder for folder in policy.sast.folders if (root / folder).is_dir()]
+    missing = sorted(set(policy.sast.folders) - set(folders))
     if missing:
         return unmeasured("sast", f"no folder {', '.join(missing)}")
     command = ["bandit", "--recursive", "--quiet", "--format", "json"]
@@ -97,10 +97,10 @@ def read_bandit(
         severities[severity] += 1
         # What bandit calls undefined is of no known severity, so it counts as the worst.
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-        if rank >= SEVERITIES.index(policy.sast["fail_on"]):
+        if rank >= SEVERITIES.index(policy.sast.fail_on):
             key = str(result["test_id"]), name
             what = f"{result['test_id']} {result['test_name']}, {severity}: {result['issue_text']}"
-            fix = f"correct it, or write an exception under sast of {policy.path}"
+            fix = f"correct it, or write an exception under sast of {POLICY}"
             finding = Finding(key[0], what, name, int(result["line_number"]), fix=fix)
             found_issues.append(FoundIssue(finding, (key,)))
     metrics = report.get("metrics", {})
@@ -141,7 +141,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import transient_settings
 
-    name = policy.secrets["baseline"]
+    name = policy.secrets.baseline
     try:
         files = [file for file in git(root, "ls-files", "-z").split("\0") if file and file != name]
     except MbpError:
@@ -158,9 +158,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     }
     entries = SecretsCollection.load_from_baseline(baseline)
     known = {(path, secret.type, secret.secret_hash): secret for path, secret in entries}
-    fix = (
-        f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
-    )
+    fix = f"take it out and change it; a false alarm goes into {name} with a reason in {POLICY}"
     # The value is never shown: a report is read by more people than the file.
     found_issues = [
         FoundIssue(
@@ -217,11 +215,11 @@ def audit(root: Path, policy: SecurityPolicy, today: date | None = None) -> Part
     Raises:
         MbpError: a lock cannot be read, or pip-audit gave no answer.
     """
-    files = [policy.locks["environment"], *policy.locks["beside"]]
+    files = [policy.locks.environment, *policy.locks.beside]
     pinned = {
         (pinned.name, pinned.version): pinned for file in files for pinned in read_lock(root, file)
     }
-    canary = policy.audit["canary"]["package"], policy.audit["canary"]["version"]
+    canary = policy.audit.canary.package, policy.audit.canary.version
     counts: dict[str, int | str] = {"packages": len(pinned)}
     known = _asked([canary])
     if not known.get(canary):

@@ -110,11 +110,11 @@ def record(judged_waiver: JudgedWaiver, now: datetime) -> dict[str, Any]:
         "findings": waiver.findings,
         "reason": waiver.reason,
         "owner": waiver.owner,
-        "risk": waiver.more["risk"],
+        "risk": waiver.document["risk"],
         "opened": waiver.opened.isoformat(),
         "expires": waiver.until.isoformat(),
         "days_left": waiver.days_left(now),
-        "rollback": waiver.more["rollback"],
+        "rollback": waiver.document["rollback"],
         "path": waiver.path,
         "valid": judged_waiver.valid,
         "reasons": [finding.message for finding in judged_waiver.findings],
@@ -187,7 +187,7 @@ def content_findings(
     yield from exception_findings(
         [waiver], now.date(), objects=known.objects(waiver.code), furthest=waiver.furthest
     )
-    exercise = waiver.more["rollback"]["exercise"]
+    exercise = waiver.rollback.exercise
     if exercise not in known.exercises:
         yield _finding(
             waiver,
@@ -210,7 +210,7 @@ def _judged(
         findings.append(
             _finding(waiver, "waiver_not_open", "opened", f"it opens {waiver.opened.isoformat()}")
         )
-    exercise = waiver.more["rollback"]["exercise"]
+    exercise = waiver.rollback.exercise
     if exercise in known.exercises:
         why = known.rehearsed.get(exercise, "it was never run")
         if why:

@@ -179,7 +179,6 @@ def test_an_exception_frees_one_change_for_a_time(registry: Registry) -> None:
         ({"reason": ""}, "reason"),
         ({"ends": "2026-12-01"}, "unknown key 'ends'"),
         ({"code": "abc"}, "code"),
-        ({"expires": "2026-12-01"}, "'expires' was replaced by 'until'"),
     ],
 )
 def test_a_malformed_exception_is_an_error(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from lab.postgres_server import PostgresServer
-from mbp.contracts.alarm_limits import FILE, THRESHOLDS, Limits, load_limits
+from mbp.contracts.alarm_limits import FILE, AlarmEntries, Limits, load_limits
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.watched import WatchedCapture, alarms, read_watched
 from mbp.ingest.initialise import initialise
@@ -137,7 +138,11 @@ def test_alarms_are_pure_and_in_order(place: Place) -> None:
     assert first == alarms(seen, place.limits, seen.read_at)
     names = [one.id for one in first]
     assert names == sorted(names)
-    assert set(names) == THRESHOLDS.keys() - {"cdc_slot_filling", "cdc_slot_lost", "cdc_unseen"}
+    assert set(names) == set(get_type_hints(AlarmEntries)) - {
+        "cdc_slot_filling",
+        "cdc_slot_lost",
+        "cdc_unseen",
+    }
     assert all(one.message and one.fix for one in first)
     # As of another instant: only the silence is a matter of time.
     before = alarms(seen, place.limits, seen.read_at - timedelta(seconds=60))

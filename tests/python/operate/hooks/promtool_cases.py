@@ -57,8 +57,9 @@ def alarm_cases(cdc_alerts: Sequence[dict[str, Any]], limits: Limits) -> Iterato
 
 
 def _alarms(limits: Limits) -> dict[str, Alarm]:
-    silence, skew = limits.silence_seconds, limits.skew_seconds
-    half, most = limits.filling_share * 100, limits.full_share * 100
+    entries, skew = limits.alarms, limits.skew_seconds
+    silence = entries.cdc_reader_silent.above_seconds
+    half, most = entries.cdc_slot_filling.above_percent, entries.cdc_slot_nearly_full.above_percent
     age, clock = "mbp_cdc_reader_age_seconds", "mbp_cdc_clock_skew_seconds"
 
     def kept(percent: float) -> Gauges:
@@ -67,7 +68,7 @@ def _alarms(limits: Limits) -> dict[str, Alarm]:
     def one(name: str, *values: float) -> list[Gauges]:
         return [{name: value} for value in values]
 
-    letters = limits.dead_letters
+    letters = entries.cdc_dead_letters.above_changes
     return {
         ids.SLOT_FILLING: Alarm(SLOT, [kept(half + 1), kept(most)], [kept(half), kept(most + 1)]),
         ids.SLOT_NEARLY_FULL: Alarm(SLOT, [kept(most + 1), kept(120)], [kept(most)]),

@@ -217,7 +217,9 @@ def heartbeats(moment: datetime, now: datetime) -> bool:
 
 def reader_of_changes(moment: datetime, now: datetime) -> bool:
     seen = SeenReader("mbp_cdc", 0, 0.001, 0, 1000, moment)
-    limits = replace(load_limits(ROOT), silence_seconds=3600)
+    limits = load_limits(ROOT)
+    silence = replace(limits.alarms.cdc_reader_silent, above_seconds=3600)
+    limits = replace(limits, alarms=replace(limits.alarms, cdc_reader_silent=silence))
     return not alarms(WatchedCapture(now, ["mbp_cdc"], [seen]), limits, now)
 
 

@@ -53,7 +53,7 @@ def script(project_root: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def test_the_policy_demands_95_percent(project_root: Path) -> None:
-    assert load_policy(project_root).documentation_percent == 95
+    assert load_policy(project_root).documentation.threshold_percent == 95
 
 
 def test_the_threshold_of_the_policy_decides(folder: Path, complete: Path) -> None:

@@ -6,14 +6,19 @@ import dataclasses
 from datetime import date
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from lab.corpora import random_values as draw
-from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
-from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
+from mbp.quality.privacy.privacy_policy import (
+    POLICY,
+    PrivacyPolicy,
+    ValueException,
+    load_policy,
+)
 from mbp.quality.privacy.scan import scan_text
 from mbp.quality.privacy.scan_report import judge
 
@@ -29,9 +34,9 @@ TODAY = date(2026, 11, 25)
         ("id: seeds", "id: log_samples", "'log_samples' appears twice"),
         ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
         ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
-        ("exceptions:\n", "allowances:\n", "'allowances' was replaced by 'exceptions'"),
-        ("  - code: ip\n", "  - kind: ip\n", "'kind' was replaced by 'code'"),
-        ("kind: evidence", "kind: evidence\n    optional: none yet", "'source_missing' under"),
+        ("exceptions:\n", "allowances:\n", "unknown key 'allowances'"),
+        ("  - code: ip\n", "  - kind: ip\n", "unknown key 'kind'"),
+        ("kind: evidence", "kind: evidence\n    optional: none yet", "unknown key 'optional'"),
         ("object: evidence", "object: evidences", "there is no 'evidences'"),
         ("    count: 3\n", "", "write count and digests together"),
         ("owner: SEC", "owner: NOBODY", "unknown owner 'NOBODY'"),
@@ -51,8 +56,8 @@ def test_a_wrong_policy_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def allowing(policy: PrivacyPolicy, **more: object) -> PrivacyPolicy:
-    entry = AllowedException("cpf", "docs/*", "SEC", "made up", TODAY, POLICY, 9, more)
+def allowing(policy: PrivacyPolicy, **more: Any) -> PrivacyPolicy:
+    entry = ValueException("cpf", "docs/*", "SEC", "made up", TODAY, POLICY, 9, **more)
     return dataclasses.replace(policy, exceptions=(entry,))
 
 

@@ -192,7 +192,7 @@ class Release:
 
     def sign(self, *roles: str) -> None:
         report = self.run().document()
-        for role in roles or self.gate.roles:
+        for role in roles or self.gate.sign_offs.roles:
             sign_off(self.root, report, role, self.keys.private(role), datetime.now(UTC))
 
     def copy(self, folder: Path) -> Release:
@@ -233,7 +233,7 @@ def _make(folder: Path, built: Built, project_root: Path) -> None:
     demand_openssh()
     (folder / "keys").mkdir()
     release = Release(root, Keys(folder / "keys"))
-    signers = "".join(release.keys.line(role, role) for role in release.gate.roles)
+    signers = "".join(release.keys.line(role, role) for role in release.gate.sign_offs.roles)
     (root / "contracts/gates/allowed_signers").write_text(signers)
     git(root, "init", "-q")
     release.commit()

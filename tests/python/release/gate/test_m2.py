@@ -26,7 +26,9 @@ def test_a_release_that_is_ready_may_go(released: Release) -> None:
         if one.verdict != "pass" and not one.rehearsal
     ] == []
     assert report.verdict == REHEARSAL
-    assert {f"sign_off_{role}" for role in released.gate.roles} < {one.id for one in report.results}
+    assert {f"sign_off_{role}" for role in released.gate.sign_offs.roles} < {
+        one.id for one in report.results
+    }
 
 
 def remeasured(name: str, **changes: Any) -> Spoil:
@@ -264,7 +266,9 @@ def test_one_check_in_the_way_stops_all(release: Release) -> None:
         "sast",
         "production_data",
         "production_engine",
-        *(f"sign_off_{role}" for role in release.gate.roles),  # they signed another checklist
+        *(
+            f"sign_off_{role}" for role in release.gate.sign_offs.roles
+        ),  # they signed another checklist
     }
     assert report.verdict == NO_GO
 

@@ -57,7 +57,7 @@ def test_a_release_goes_out_by_the_documented_commands(release: Release) -> None
         shutil.rmtree(release.root / place)
     shutil.copy(project / SIGNERS, release.root / SIGNERS)
     release.commit()
-    roles = list(release.gate.roles)
+    roles = list(release.gate.sign_offs.roles)
     commands = documented(release)
     assert len(commands) <= 10
     for command in commands:
@@ -142,7 +142,9 @@ def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Rele
     # What is measured anew counts, and what was signed before does not.
     release.measure()
     open_now = {one.id for one in release.run().results if one.open}
-    assert open_now - NOT_IN_PRODUCTION == {f"sign_off_{role}" for role in release.gate.roles}
+    assert open_now - NOT_IN_PRODUCTION == {
+        f"sign_off_{role}" for role in release.gate.sign_offs.roles
+    }
     release.sign()
     assert release.run().verdict == "rehearsal"
 

@@ -40,7 +40,7 @@ class Live:
                 cursor.execute(statement)
 
     def problems(self, side: str = "warehouse") -> list[str]:
-        roles = self.policy.warehouse if side == "warehouse" else self.policy.source
+        roles = getattr(self.policy.least_privilege, side)
         grants = read_grants(asking(self.connection), sorted(roles))
         return [
             f"{one.place}: {one.message}" for one in compare(grants, roles, self.policy, side=side)
@@ -184,19 +184,16 @@ def test_a_policy_of_columns_gives_no_whole_relation(live: Live) -> None:
 
     from mbp.release.security.security_policy import Grant
 
-    reader = live.policy.warehouse["mbp_reader"]
+    sides = live.policy.least_privilege
+    reader = sides.warehouse["mbp_reader"]
     some = Grant(
-        frozenset(),
-        frozenset({"marts.mbp_markets"}),
-        frozenset({"market_id"}),
         frozenset({"SELECT"}),
-        False,
+        relations=frozenset({"marts.mbp_markets"}),
+        columns=frozenset({"market_id"}),
     )
-    rest = reader.grants[0]
-    live.policy = replace(
-        live.policy,
-        warehouse={**live.policy.warehouse, "mbp_reader": replace(reader, grants=(some, rest))},
-    )
+    changed = replace(reader, relations=(some, reader.relations[0]))
+    sides = replace(sides, warehouse={**sides.warehouse, "mbp_reader": changed})
+    live.policy = replace(live.policy, least_privilege=sides)
 
     live.run(
         "grant usage on schema marts to mbp_reader",
@@ -263,8 +260,10 @@ def test_a_role_that_is_not_there_is_a_finding(
     connection = postgres_server.connect(postgres_database)
     try:
         live = Live(connection, load_security(project_root))
-        role = replace(live.policy.source["mbp_cdc_reader"], name="nobody_knows")
-        live.policy = replace(live.policy, source={"nobody_knows": role})
+        sides = live.policy.least_privilege
+        role = replace(sides.source["mbp_cdc_reader"], name="nobody_knows")
+        sides = replace(sides, source={"nobody_knows": role})
+        live.policy = replace(live.policy, least_privilege=sides)
         assert "source:nobody_knows: the role is not there" in live.problems("source")
     finally:
         connection.close()

@@ -133,8 +133,6 @@ def test_each_reason_is_told_however_well_it_is_signed(project: Project) -> None
 FORMS: list[tuple[str, dict[str, Any], str]] = [
     ("other_kind", {"code": "check"}, "code"),
     ("no_object", {"object": None}, "missing key 'object'"),
-    ("old_covers", {"covers": {"rule": "a"}}, "'covers' was replaced by 'object'"),
-    ("old_end", {"expires": "2026-12-01"}, "'expires' was replaced by 'until'"),
     ("no_reason", {"reason": None}, "missing key 'reason'"),
     ("empty", {"reason": ""}, "reason"),
     ("more", {"approved": True}, "unknown key 'approved'"),
