@@ -49,17 +49,27 @@ register()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks what nightly.yaml names, and puts first the files that build or need a server, then those of most tests.
 
     They take the longest: begun last, one of them would keep a single process busy at the end.
+
+    Raises:
+        UsageError: nothing that was collected of a test has the parameters that an entry names.
     """
-    entries = yaml_io.load(Path(__file__).parent / "nightly.yaml")
-    for item in items:
-        name = item.nodeid.removeprefix("tests/python/")
-        for entry in entries:
-            if name.startswith(tuple(entry["tests"])) and entry.get("only", "") in name:
-                item.add_marker(pytest.mark.nightly)
+    names = {item.nodeid.removeprefix("tests/python/"): item for item in items}
+    whole = not any("::" in argument for argument in config.args)
+    for entry in yaml_io.load(Path(__file__).parent / "nightly.yaml"):
+        only = entry.get("only", "")
+        for test in entry["tests"]:
+            of_test = [name for name in names if name.startswith(test)]
+            reached = [name for name in of_test if only in name]
+            if whole and of_test and not reached:
+                raise pytest.UsageError(
+                    f"tests/python/nightly.yaml: no test of {test} has {only!r}"
+                )
+            for name in reached:
+                names[name].add_marker(pytest.mark.nightly)
     long = {item.path for item in items if LONG.intersection(getattr(item, "fixturenames", ()))}
     sizes = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))

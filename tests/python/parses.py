@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PLACES = {"path", "host", "port"}
+PLACES = {"host", "port"}
 kept: dict[tuple[str, ...], bytes] = {}
 
 

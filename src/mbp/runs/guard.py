@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.runs.earlier_parse import parse_of_any_file
 from mbp.runs.run_control import is_recorded, recorded
 from mbp.warehouse.profile import read_target
 
@@ -144,7 +145,7 @@ def _cancel_when_asked(receiving: socket.socket, ended: threading.Event) -> None
 
 @cache
 def install() -> None:
-    """Puts both guards into dbt, once for this process."""
+    """Puts both guards into dbt, and one parse for all files of DuckDB; once for this process."""
     from dbt.task.runnable import GraphRunnableTask
 
     execute = GraphRunnableTask.execute_with_hooks
@@ -163,6 +164,7 @@ def install() -> None:
                 return execute(self, selected_uids)
 
     setattr(GraphRunnableTask, "execute_with_hooks", execute_alone)  # noqa: B010  (dbt has no place for it)
+    parse_of_any_file()
     with suppress(ImportError):
         _guard_sessions()
 

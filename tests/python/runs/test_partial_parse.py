@@ -115,6 +115,15 @@ def test_a_new_folder_begins_with_what_the_project_was_read_into(small: Path) ->
     assert parse(small).keys() == {"model.small.one", "model.small.three"}
 
 
+def test_another_file_of_the_warehouse_is_no_other_project(small: Path) -> None:
+    read = parse(small)["model.small.one"]
+    other = small / "other"
+    again = parse(small, MBP_DUCKDB_PATH=str(other / "small.duckdb"))["model.small.one"]
+    assert again["created_at"] == read["created_at"], "dbt read the whole project again"
+    renamed = parse(small, MBP_DUCKDB_PATH=str(other / "renamed.duckdb"))["model.small.one"]
+    assert (read["database"], renamed["database"]) == ("small", "renamed")
+
+
 def test_a_project_that_does_not_parse_says_so_each_time(small: Path) -> None:
     (small / "sql/one.sql").write_text("select * from {{ ref('nobody') }}")
     for _ in range(2):
