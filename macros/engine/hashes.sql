@@ -62,7 +62,8 @@
 {% macro default__may_share_key(relation, key) -%}{{ unsupported('may_share_key') }}{%- endmacro %}
 
 {#- CTE `ranked`: changes with the rank of newest_first and the first arrival of their key. Where engines skip blocks of a
-    table by their minima and maxima, only keys with several changes are sorted: the others stay in the order of the log, in which they arrived. -#}
+    table by their minima and maxima, only keys with several changes are sorted: the others stay in the order of the log,
+    in which they arrived. -#}
 {% macro ranked_changes(changes, key) -%}{{ return(adapter.dispatch('ranked_changes', 'mbp')(changes, key)) }}{%- endmacro %}
 {% macro duckdb__ranked_changes(changes, key) -%}
 repeated as (
