@@ -15,7 +15,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.verdict import Verdict
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
-from mbp.operate.hooks.measurements import OpenDecision
+from mbp.operate.hooks.measurements import Decision
 from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import GateReport
 
@@ -106,7 +106,7 @@ class WatchFacts:
     now: datetime
     kpis: Sequence[KpiFacts]
     watchers: Sequence[WatcherFacts]
-    open: Sequence[OpenDecision]
+    open: Sequence[Decision]
     alarms: Sequence[Alarm]
     findings: Sequence[str]
     lag: Sequence[LagFacts]
