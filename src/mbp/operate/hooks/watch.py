@@ -103,12 +103,17 @@ def look(root: Path, target: str | None) -> PolicyAndWindows:
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.
     """
-    policy, limits = load_hooks(root), load_limits(root)
     with connect(root, target_name(root, target), read_only=True) as warehouse:
-        return _look(root, policy, limits, warehouse)
+        return look_in(root, warehouse)
 
 
-def _look(root: Path, policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
+def look_in(root: Path, warehouse: Warehouse) -> PolicyAndWindows:
+    """The same, of an open warehouse.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    policy, limits = load_hooks(root), load_limits(root)
     facts = source_facts(root, warehouse)
     picture = picture_of(warehouse, unmeasured_kpis(root, facts))
     rules = [rule for rule in all_rules(load_contracts(root)) if rule.severity == "error"]
@@ -147,12 +152,11 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         return HookEvaluationRecord(
             seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
         )
-    policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
     with connect(root, target_name(root, target), create=False) as warehouse:
         of = LockOf(target_name(root, target), warehouse_id(warehouse), source)
-        seen = _look(root, policy, limits, warehouse)
-        picture, outcome = seen.picture, seen.outcome
+        seen = look_in(root, warehouse)
+        policy, limits, outcome = seen.policy, seen.limits, seen.outcome
         alerts = to.alertmanager is not None
         done = {
             decision.decision_id: actions.execute(root, folder, policy, decision, to, warehouse)
@@ -164,7 +168,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
             )
             for decision in outcome.recovered
         }
-        still_open = _still_open(picture, outcome)
+        still_open = _still_open(seen.picture, outcome)
         write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
         with warehouse.transaction():
             rows = ledger.decision_rows(policy, outcome, done)

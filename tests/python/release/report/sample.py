@@ -8,6 +8,7 @@ from typing import Any
 
 from mbp.contracts.contract_status import Cell
 from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.reporting.chart import Point
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import Decision
@@ -53,9 +54,9 @@ def gate(*results: CheckResult) -> GateReport:
     )
 
 
-def trend(count: int, *, missed: int = 0) -> tuple[made.Trend, ...]:
+def trend(count: int, *, missed: int = 0) -> tuple[Point, ...]:
     return tuple(
-        made.Trend(
+        Point(
             NOW + timedelta(minutes=5 * place), None if place == 3 else float(place), place < missed
         )
         for place in range(count)
