@@ -140,8 +140,8 @@ class _World:
             )
         detect = recover = None
         if decided is not None:
-            detect = (decided.decided_at - clock.at(late.fault)).total_seconds()
-            start = (decided.decided_at - decided.breached_at).total_seconds()
+            detect = (decided.opened_at - clock.at(late.fault)).total_seconds()
+            start = (decided.opened_at - decided.breached_at).total_seconds()
             limit = policy.limits["rollback_start_seconds"]
             if start > limit:
                 problems.append(f"decided {start:.0f} s after the breach, limit {limit} s")

@@ -12,8 +12,8 @@ from lab.drill import market
 from lab.drill.scenario_servers import ScenarioServers
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.watch_source import HEARTBEAT_SECONDS
-from mbp.operate.hooks.decide import Decision, State
-from mbp.operate.hooks.measurements import OpenDecision
+from mbp.operate.hooks.decide import State
+from mbp.operate.hooks.measurements import Decision
 from mbp.operate.hooks.watch import watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.warehouse import connect
@@ -42,7 +42,7 @@ class HookEvaluation:
     now: datetime
     state: State
     opened: Decision | None
-    closed: OpenDecision | None
+    closed: Decision | None
     done: str
 
     @property

@@ -18,8 +18,9 @@ from mbp.core.errors import MbpError
 from mbp.core.state import state_folder
 from mbp.operate.degrade.switch import status
 from mbp.operate.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
-from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
+from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN
 from mbp.operate.hooks.hook_state import LockOf, read_lock
+from mbp.operate.hooks.measurements import Decision
 from mbp.operate.hooks.outbox import pending
 from mbp.operate.hooks.watch import HookEvaluationRecord
 from mbp.runs import envelope
@@ -71,7 +72,7 @@ def judge(
         hook = policy.hooks[wanted.hook]
         problems += _wrong_decision(hook, decision)
         problems += _wrong_effects(world, policy, decision)
-        detected = (decision.decided_at - decision.breached_at).total_seconds()
+        detected = (decision.opened_at - decision.breached_at).total_seconds()
         # What the exercise says about its fault comes before the limit of every rollback.
         limit = detect_within_seconds or rollback_limit(policy, hook.id, decision.reason)
         if limit is None or detected > limit:
@@ -82,7 +83,7 @@ def judge(
                 "hook": hook.id,
                 "entity": decision.entity,
                 "reason": decision.reason,
-                "action": "+".join(decision.actions),
+                "action": decision.action,
                 "owner": decision.owner,
                 "value": None if decision.value is None else str(decision.value),
                 "detect_seconds": detected,
@@ -108,7 +109,7 @@ def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
             "open_incident",
         )
     if decision.actions != actions:
-        problems.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
+        problems.append(f"{hook.id} did {decision.action}, not {'+'.join(actions)}")
     if decision.owner != hook.kpi.owner:
         problems.append(f"{hook.id} is owned by {decision.owner}, not by {hook.kpi.owner}")
     return problems

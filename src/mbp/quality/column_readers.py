@@ -7,13 +7,13 @@ no reader is left out because the SQL was not understood.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from mbp.quality.compiled_tests import parents_of, upstream_closure
 from mbp.quality.read_sets import Reads, read_sets
 
 Entry = Mapping[str, Any]
@@ -28,15 +28,8 @@ class ColumnReaders:
         self._nodes: dict[str, Entry] = {
             key: node for group in groups for key, node in (manifest.get(group) or {}).items()
         }
-        self._parents = {
-            key: [
-                parent
-                for parent in (node.get("depends_on") or {}).get("nodes", ())
-                if parent in self._nodes
-            ]
-            for key, node in self._nodes.items()
-        }
-        self._order = _ordered(self._parents)
+        self._parents = parents_of(self._nodes)
+        self._order = tuple(upstream_closure(self._nodes))
         self._reads: dict[str, Mapping[str, Reads]] = {}
 
     def readers(self, dataset: str, columns: frozenset[str] | None) -> list[str]:
@@ -100,13 +93,6 @@ class ColumnReaders:
         # A test shows whole rows: it reads what decides which.
         shown = {} if kind == "test" and reads[key].rows else reads[key].columns
         return frozenset(name for name, raw in shown.items() if raw & wanted)
-
-
-def _ordered(parents: Mapping[str, list[str]]) -> list[str]:
-    try:
-        return list(TopologicalSorter(parents).static_order())
-    except CycleError:
-        return list(parents)
 
 
 def _mentions(text: str | None, names: frozenset[str], dialect: str = "duckdb") -> bool:

@@ -73,12 +73,19 @@ def read_tests(manifest: Mapping[str, Any]) -> tuple[CompiledTest, ...]:
     )
 
 
-def upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozenset[str]]:
-    """Every node with all its ancestors, parents before children, in a stable order."""
-    parents = {
-        unique_id: sorted(set(nodes[unique_id]["depends_on"].get("nodes", [])) & nodes.keys())
+def parents_of(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Every node with those of the nodes that it depends on directly, in a stable order."""
+    return {
+        unique_id: sorted(
+            set((nodes[unique_id].get("depends_on") or {}).get("nodes") or ()) & nodes.keys()
+        )
         for unique_id in sorted(nodes)
     }
+
+
+def upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Every node with all its ancestors, parents before children, in a stable order."""
+    parents = parents_of(nodes)
     closure: dict[str, frozenset[str]] = {}
     for unique_id in TopologicalSorter(parents).static_order():
         direct = parents[unique_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -27,30 +27,6 @@ class KnownColumns:
     columns: tuple[tuple[str, Trust], ...] = ()
     known: bool = True
 
-    def column(self, name: str) -> Trust | None:
-        """Trust of the column; None when there is certainly no column of that name."""
-        matches = [trust for column, trust in self.columns if column == name]
-        if matches and self.known:
-            return max(matches)
-        named = self.known and all(column for column, _ in self.columns)
-        return None if named else Trust.UNKNOWN
-
-    @property
-    def row(self) -> Trust:
-        """Trust of a whole row."""
-        if not self.known:
-            return Trust.UNKNOWN
-        return worst(trust for _, trust in self.columns)
-
-    def renamed(self, names: Sequence[str]) -> KnownColumns:
-        """With a list of column aliases, which may be shorter than the columns."""
-        if not names:
-            return self
-        if not self.known or len(names) > len(self.columns):
-            return UNKNOWN
-        first = [(name, trust) for name, (_, trust) in zip(names, self.columns, strict=False)]
-        return KnownColumns((*first, *self.columns[len(names) :]))
-
 
 UNKNOWN = KnownColumns(known=False)
 
@@ -66,8 +42,3 @@ def trust_of(relation: KnownColumns, columns: Sequence[str]) -> list[Trust]:
         )
     )
     return [trust for _, trust in relation.columns] if fits else [Trust.UNKNOWN for _ in columns]
-
-
-def worst(trusts: Iterable[Trust]) -> Trust:
-    """What counts of several; of none, nothing speaks against it."""
-    return max(trusts, default=Trust.OPEN)

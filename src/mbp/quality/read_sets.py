@@ -8,7 +8,8 @@ be followed follows from everything that its node comes after.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -18,7 +19,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
-from mbp.quality.compiled_tests import SEED_PREFIX
+from mbp.quality.compiled_tests import SEED_PREFIX, upstream_closure
 
 Raw = frozenset[str]
 NOTHING: Raw = frozenset()
@@ -48,7 +49,7 @@ class Reads:
         return self.rows.union(*self.columns.values())
 
 
-class _NotFollowedError(Exception):
+class NotFollowedError(Exception):
     """A name of unknown origin, or a kind of clause that is not known."""
 
 
@@ -72,7 +73,7 @@ def read_sets(
         family = str(source["schema"]).lower().removeprefix(SEED_PREFIX)
         reads = _raw(f"{family}.{source['identifier']}", source["columns"])
         relations[str(source["schema"]).lower(), str(source["identifier"]).lower()] = reads
-    for unique_id in _in_order(nodes):
+    for unique_id in upstream_closure(nodes):
         node, kind = nodes[unique_id], unique_id.partition(".")[0]
         if kind == "seed":
             reads = _seed(node)
@@ -87,16 +88,6 @@ def read_sets(
             name = str(node.get("alias") or node["name"])
             relations[str(node["schema"]).lower(), name.lower()] = reads
     return results, relations
-
-
-def _in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    from graphlib import TopologicalSorter
-
-    parents = {
-        unique_id: [parent for parent in node["depends_on"].get("nodes", []) if parent in nodes]
-        for unique_id, node in nodes.items()
-    }
-    return TopologicalSorter(parents).static_order()
 
 
 def _seed(node: Mapping[str, Any]) -> Reads:
@@ -127,41 +118,51 @@ def _node(
     return Reads({name.lower(): everything for name in node.get("columns") or {}}, everything)
 
 
+@contextmanager
+def unfollowed() -> Iterator[None]:
+    """Ends quietly where a query cannot be followed."""
+    log = logging.getLogger("sqlglot")
+    level = log.level
+    try:
+        log.setLevel(logging.CRITICAL)
+        yield
+    except (SqlglotError, NotFollowedError, RecursionError):
+        pass
+    finally:
+        log.setLevel(level)
+
+
 def followed(sql: str, dialect: str, relations: Relations) -> Reads | None:
     """What the result of a query follows from; None when it is unknown.
 
     Args:
         relations: (schema, name), both in lower case.
     """
-    log = logging.getLogger("sqlglot")
-    level = log.level
-    try:
-        log.setLevel(logging.CRITICAL)
-        return _followed(sql, dialect, relations)
-    except (SqlglotError, _NotFollowedError, RecursionError):
-        return None
-    finally:
-        log.setLevel(level)
+    with unfollowed():
+        tree: Any = sqlglot.parse_one(sql.strip().rstrip(";"), read=dialect)
+        for table in tree.find_all(exp.Table):
+            table.set("catalog", None)
+        return Follower(relations).query(qualified(tree, dialect, relations), {}, ())
+    return None
 
 
-def _followed(sql: str, dialect: str, relations: Relations) -> Reads:
+def qualified(tree: Any, dialect: str, relations: Relations) -> Any:
+    """The query with a table for each column, and the columns of each star."""
     schema: dict[str, Any] = {}
     for (place, name), reads in relations.items():
         schema.setdefault(place, {})[name] = dict.fromkeys(reads.columns, "varchar")
-    tree: Any = sqlglot.parse_one(sql.strip().rstrip(";"), read=dialect)
-    for table in tree.find_all(exp.Table):
-        table.set("catalog", None)
-    tree = qualify(
+    return qualify(
         tree,
         dialect=dialect,
         schema=schema,
         validate_qualify_columns=False,
         identify=False,
     )
-    return _Follower(relations).query(tree, {}, ())
 
 
-class _Follower:
+class Follower:
+    """Walks the queries in a query; what is asked of an expression is `value`, of a select `selected`."""
+
     def __init__(self, relations: Relations) -> None:
         self._relations = relations
 
@@ -177,11 +178,14 @@ class _Follower:
             known = dict(ctes)
             for cte in clause.expressions:
                 names = [column.name.lower() for column in cte.args["alias"].columns]
-                if clause.args.get("recursive"):
-                    known[cte.alias.lower()] = Reads(dict.fromkeys(names, NOTHING), NOTHING)
-                    first = self.query(cte.this, known, around)
-                    known[cte.alias.lower()] = _renamed(first, names)
-                known[cte.alias.lower()] = _renamed(self.query(cte.this, known, around), names)
+                name, body = cte.alias.lower(), cte.this
+                if clause.args.get("recursive") and isinstance(body, exp.SetOperation):
+                    # Each step may hand a value on to another column.
+                    reads = _renamed(self.query(body.this, known, around), names)
+                    for _ in reads.columns:
+                        known[name] = reads
+                        reads = _renamed(self.query(body, known, around), names)
+                known[name] = _renamed(self.query(body, known, around), names)
             ctes = known
         if isinstance(node, exp.Subquery):
             return self.query(node.this, ctes, around)
@@ -194,7 +198,7 @@ class _Follower:
             return united if plain else Reads(united.columns, united.whole)
         if isinstance(node, exp.Select):
             return self._select(node, ctes, around)
-        raise _NotFollowedError
+        raise NotFollowedError
 
     def _select(
         self, node: exp.Select, ctes: Mapping[str, Reads], around: tuple[Mapping[str, Reads], ...]
@@ -205,7 +209,7 @@ class _Follower:
         for source in [*([clause.this] if clause else []), *(join.this for join in joins)]:
             name, reads = self._source(source, ctes, (sources, *around))
             sources[name] = reads
-        whole = self._selected(node, sources, ctes, around)
+        whole = self.selected(node, sources, ctes, around)
         parts = {
             (expression.alias_or_name.lower(), str(value.this)): whole
             for expression in node.expressions
@@ -219,10 +223,10 @@ class _Follower:
             for (column, text), part in sources[table].parts.items():
                 if column == value.name.lower():
                     key = (expression.alias_or_name.lower(), text)
-                    parts[key] = self._selected(node, {**sources, table: part}, ctes, around)
+                    parts[key] = self.selected(node, {**sources, table: part}, ctes, around)
         return replace(whole, parts=parts)
 
-    def _selected(
+    def selected(
         self,
         node: exp.Select,
         sources: Mapping[str, Reads],
@@ -234,22 +238,22 @@ class _Follower:
         rows = NOTHING.union(*(reads.rows for reads in sources.values()))
         for join in node.args.get("joins") or []:
             if join.args.get("using"):
-                raise _NotFollowedError  # qualified away, unless a source is unknown
-            rows |= self._value(join.args.get("on"), ctes, scopes)
+                raise NotFollowedError  # qualified away, unless a source is unknown
+            rows |= self.value(join.args.get("on"), ctes, scopes)
         columns: dict[str, Raw] = {}
         for expression in node.expressions:
             stars = expression.find_all(exp.Star)
             if any(not isinstance(star.parent, exp.Count) for star in stars):
-                raise _NotFollowedError  # one that was not expanded
-            columns[expression.alias_or_name.lower()] = self._value(expression, ctes, scopes)
+                raise NotFollowedError  # one that was not expanded
+            columns[expression.alias_or_name.lower()] = self.value(expression, ctes, scopes)
         outputs = ({"": Reads(columns, NOTHING)}, *scopes)
         for name in ("where", "group", "having", "qualify", "limit", "offset"):
-            rows |= self._value(node.args.get(name), ctes, outputs)
+            rows |= self.value(node.args.get(name), ctes, outputs)
         for expression in node.expressions:
             if _aggregates(expression):  # a number of rows, or of what is in them
                 columns[expression.alias_or_name.lower()] |= rows
         if node.args.get("limit"):
-            rows |= self._value(node.args.get("order"), ctes, outputs)
+            rows |= self.value(node.args.get("order"), ctes, outputs)
         if node.args.get("distinct"):
             rows = rows.union(*columns.values())
         return Reads(columns, rows)
@@ -267,7 +271,7 @@ class _Follower:
             place = (node.db.lower(), node.name.lower())
             reads = self._relations.get(place) if node.db else ctes.get(node.name.lower())
             if reads is None:
-                raise _NotFollowedError
+                raise NotFollowedError
             return name, _renamed(reads, names)
         if isinstance(node, exp.Lateral):
             inner = node.this
@@ -275,10 +279,10 @@ class _Follower:
         if isinstance(node, exp.Subquery):
             return name, _renamed(self.query(node, ctes, scopes), names)
         # A function or a list that makes rows follows from its arguments alone.
-        reads_of = self._value(node.this if isinstance(node, exp.Table) else node, ctes, scopes)
+        reads_of = self.value(node.this if isinstance(node, exp.Table) else node, ctes, scopes)
         return name, Reads(dict.fromkeys(names or [name], reads_of), reads_of)
 
-    def _value(
+    def value(
         self,
         node: exp.Expression | None,
         ctes: Mapping[str, Reads],
@@ -290,13 +294,13 @@ class _Follower:
         if isinstance(node, exp.Query):
             return self.query(node, ctes, scopes).whole
         if isinstance(node, exp.Column):
-            return _column(node, scopes)
+            return column_value(node, scopes)
         parts: Iterable[exp.Expression] = node.iter_expressions()
         if isinstance(node, exp.Order) and node.expressions:
-            first = self._value(node.expressions[0], ctes, scopes)
+            first = self.value(node.expressions[0], ctes, scopes)
             if first and all(column.endswith(POSITION) for column in first):
                 return first
-        return reduce(lambda raw, part: raw | self._value(part, ctes, scopes), parts, NOTHING)
+        return reduce(lambda raw, part: raw | self.value(part, ctes, scopes), parts, NOTHING)
 
 
 def _aggregates(expression: exp.Expression) -> bool:
@@ -306,26 +310,27 @@ def _aggregates(expression: exp.Expression) -> bool:
     )
 
 
-def _column(node: exp.Column, scopes: tuple[Mapping[str, Reads], ...]) -> Raw:
+def column_value(node: exp.Column, scopes: tuple[Mapping[str, Reads], ...]) -> Raw:
+    """What a column follows from; the innermost query that has it is meant."""
     name, table = node.name.lower(), node.table.lower()
     for sources in scopes:
         if table:
             if table in sources:
                 reads = sources[table]
                 if name not in reads.columns:
-                    raise _NotFollowedError
+                    raise NotFollowedError
                 return reads.columns[name]
             continue
         meanings = [reads.columns[name] for reads in sources.values() if name in reads.columns]
         if meanings:
             return NOTHING.union(*meanings)
-    raise _NotFollowedError
+    raise NotFollowedError
 
 
 def _united(first: Reads, second: Reads) -> Reads:
     """By position; the names are those of the first."""
     if len(first.columns) != len(second.columns):
-        raise _NotFollowedError
+        raise NotFollowedError
     names = list(first.columns)
     second = _renamed(second, names)
     columns = {name: first.columns[name] | second.columns[name] for name in names}

@@ -18,8 +18,7 @@ from typing import Any
 
 from mbp.contracts import Column, Contract
 from mbp.contracts.raw_columns import logged
-from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import check, did_you_mean, wrong_at
 from mbp.core.yaml_io import line_of, load
 
 LEFT_OUT = "the mapping leaves it out"
@@ -138,30 +137,22 @@ def load_mapping(path: Path, contracts: Sequence[Contract]) -> Mapping:
     for group in ("tables", "absent_tables"):
         for table in value.get(group, {}):
             if table not in by_table:
-                raise MbpError(
-                    f"{group}: no raw table {table!r}",
-                    path=shown,
-                    line=line_of(document[group], table),
-                    fix=did_you_mean(table, by_table),
-                )
+                what, fix = f"{group}: no raw table {table!r}", did_you_mean(table, by_table)
+                raise wrong_at(document[group], table, shown, what, fix)
     known_rules = {rule.id: rule.dataset for contract in contracts for rule in contract.rules}
     not_measurable = {}
+    loaded = {by_table[table].dataset for table in value["tables"]}
     for position, entry in enumerate(value.get("not_measurable", [])):
         for rule in entry["rules"]:
+            what, fix = "", did_you_mean(rule, known_rules)
             if rule not in known_rules:
-                raise MbpError(
-                    f"not_measurable: no rule {rule!r}",
-                    path=shown,
-                    line=line_of(document["not_measurable"], position),
-                    fix=did_you_mean(rule, known_rules),
-                )
-            if known_rules[rule] not in {by_table[table].dataset for table in value["tables"]}:
-                raise MbpError(
-                    f"not_measurable: {rule} is a rule of {known_rules[rule]}, which this mapping does not load",
-                    path=shown,
-                    line=line_of(document["not_measurable"], position),
-                    fix="say it in the mapping that does; rules of an absent table need no line",
-                )
+                what = f"no rule {rule!r}"
+            elif known_rules[rule] not in loaded:
+                what = f"{rule} is a rule of {known_rules[rule]}, which this mapping does not load"
+                fix = "say it in the mapping that does; rules of an absent table need no line"
+            if what:
+                node = document["not_measurable"]
+                raise wrong_at(node, position, shown, f"not_measurable: {what}", fix)
             not_measurable[rule] = (known_rules[rule], entry["reason"])
     return Mapping(
         path=shown,
@@ -186,40 +177,30 @@ def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -
     lines: dict[str, int | None] = {}
     for part, given in {**parts, "when_null": entry.get("when_null", {})}.items():
         for column in given:
-            line = line_of(node[part], column)
             if column not in known:
-                fix = did_you_mean(column, known)
-                raise MbpError(f"{name} has no column {column!r}", path=shown, line=line, fix=fix)
+                what, fix = f"{name} has no column {column!r}", did_you_mean(column, known)
+                raise wrong_at(node[part], column, shown, what, fix)
             if part != "when_null" and column in lines:
-                raise MbpError(
-                    f"{name}.{column} is given twice",
-                    path=shown,
-                    line=line,
-                    fix="keep one of them",
-                )
-            lines.setdefault(column, line)
+                what = f"{name}.{column} is given twice"
+                raise wrong_at(node[part], column, shown, what, "keep one of them")
+            lines.setdefault(column, line_of(node[part], column))
     for column in entry.get("drop_null", []):
         if column not in known:
-            raise MbpError(
-                f"{name} has no column {column!r}",
-                path=shown,
-                line=line_of(node, "drop_null"),
-                fix=did_you_mean(column, known),
-            )
+            what, fix = f"{name} has no column {column!r}", did_you_mean(column, known)
+            raise wrong_at(node, "drop_null", shown, what, fix)
     changed_at = entry["changed_at"]
     by_name = {column.name: column for column in contract.logged_columns}
     for needed in (contract.key.name, changed_at):
         if needed not in parts["columns"] and (needed not in lines or needed == contract.key.name):
-            raise MbpError(
-                f"{name}.{needed} is not mapped"
-                if needed in known
-                else f"changed_at: {name} has no column {needed!r}",
-                path=shown,
-                line=line_of(node, "changed_at") if needed == changed_at else line_of(tables, name),
-                fix=did_you_mean(needed, known)
-                if needed not in known
-                else "give it under columns: every row needs its own",
-            )
+            what = f"{name}.{needed} is not mapped"
+            fix = "give it under columns: every row needs its own"
+            if needed not in known:
+                what, fix = (
+                    f"changed_at: {name} has no column {needed!r}",
+                    did_you_mean(needed, known),
+                )
+            at = (node, "changed_at") if needed == changed_at else (tables, name)
+            raise wrong_at(*at, shown, what, fix)
     absent = {
         column: (stand_in.get("column"), stand_in.get("value"), stand_in["reason"])
         for column, stand_in in parts["absent"].items()

@@ -19,10 +19,9 @@ from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
 from mbp.core.wording import few
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
-from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.incidents import causes
-from mbp.operate.hooks.measurements import OpenDecision
+from mbp.operate.hooks.measurements import Decision
 from mbp.operate.hooks.outbox import ALERTMANAGER, CHAT, WEBHOOK, Endpoints, put
 from mbp.warehouse import Warehouse
 
@@ -77,7 +76,7 @@ def notices(
     if recovered_at is not None:
         alert["endsAt"] = recovered_at.isoformat()
     calls.append(Notice(ALERTMANAGER, f"{decision.decision_id}.alert.{event}", [alert]))
-    chat = {**facts, "action": "+".join(decision.actions)}
+    chat = {**facts, "action": decision.action}
     calls.append(Notice(CHAT, f"{decision.decision_id}.chat.{event}", chat))
     return calls
 
@@ -112,7 +111,7 @@ def execute(
     done += [f"{BLOCKS[action]} blocked" for action in decision.actions if action in BLOCKS]
     if "waiver" in decision.actions:
         done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
-    seconds = (decision.decided_at - decision.breached_at).total_seconds()
+    seconds = (decision.opened_at - decision.breached_at).total_seconds()
     limit = rollback_limit(policy, decision.hook_id, decision.reason)
     if limit is not None and seconds > limit:
         done.append(f"LATE: {seconds:.0f} s after the breach, limit {limit} s")
@@ -134,31 +133,17 @@ def recovery_limit(policy: HookPolicy, kpi_id: str) -> int | None:
 def take_back(
     folder: StateFolder,
     policy: HookPolicy,
-    decision: OpenDecision,
+    decision: Decision,
     now: datetime,
     to: Endpoints,
     warehouse: Warehouse,
 ) -> str:
     """Brings readers back that the decision degraded, and notifies every receiver of the decision."""
-    as_decided = Decision(
-        decision.decision_id,
-        decision.hook_id,
-        decision.kpi_id,
-        decision.entity,
-        decision.reason,
-        None,
-        "",
-        None,
-        decision.breached_at,
-        tuple(decision.action.split("+")),
-        decision.owner,
-        decision.opened_at,
-    )
     readers = ""
-    if DEGRADE in as_decided.actions:
-        readers = f"; {_bring_back(warehouse, as_decided, now)}"
+    if DEGRADE in decision.actions:
+        readers = f"; {_bring_back(warehouse, decision, now)}"
     messages = []
-    for notice in notices(policy, as_decided, recovered_at=now):
+    for notice in notices(policy, decision, recovered_at=now):
         if to.takes(notice.channel, decision.owner):
             put(folder, notice.channel, notice.key, notice.body)
             messages.append(notice.channel)
@@ -175,7 +160,7 @@ def take_back(
     )
 
 
-def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenBlock]:
+def blocks(policy: HookPolicy, still_open: Sequence[Decision]) -> list[OpenBlock]:
     """What must not be merged or deployed. A wrong hook policy blocks deployments by itself."""
     open_blocks = [
         OpenBlock(
@@ -186,7 +171,7 @@ def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenB
             f"{open_decision.kpi_id}: {open_decision.reason}",
         )
         for open_decision in still_open
-        for action in open_decision.action.split("+")
+        for action in open_decision.actions
         if action in BLOCKS
     ]
     open_blocks += [
@@ -231,7 +216,7 @@ def _degrade(warehouse: Warehouse, decision: Decision) -> str:
             warehouse,
             reason=reason,
             decision_id=decision.decision_id,
-            now=decision.decided_at,
+            now=decision.opened_at,
         )
         reached = as_of(copies(warehouse))
     except MbpError as error:
@@ -277,7 +262,7 @@ def _facts(
         "target": hook.kpi.target if hook else decision.target,
         "owner": decision.owner,
         "breached_at": decision.breached_at.isoformat(),
-        "decided_at": decision.decided_at.isoformat(),
+        "decided_at": decision.opened_at.isoformat(),
         "recovered_at": None if recovered_at is None else recovered_at.isoformat(),
         "rollback": hook.rollback if hook and decision.reason == BREACH else "",
         "runbook_url": hook.runbook_url if hook else "",

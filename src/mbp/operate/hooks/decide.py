@@ -18,7 +18,7 @@ from mbp.contracts.sheet import WHOLE
 from mbp.core.canonical_json import digest
 from mbp.core.moments import is_future, objection
 from mbp.core.wording import many
-from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
+from mbp.operate.hooks.measurements import Decision, KpiWindow, WarehouseFacts
 
 Colour = Literal["green", "pending", "red", "unknown"]
 # Worst last.
@@ -52,31 +52,6 @@ class State:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What has to happen now.
-
-    Attributes:
-        decision_id: same policy, hook, entity, reason and breach: same id.
-        reason: 'breach' or 'unknown'.
-        actions: what the executors do; an incident is opened for every decision.
-    """
-
-    decision_id: str
-    hook_id: str
-    kpi_id: str
-    entity: str
-    reason: str
-    value: Decimal | None
-    target: str
-    window_end: datetime | None
-    breached_at: datetime
-    actions: tuple[str, ...]
-    owner: str
-    decided_at: datetime
-    samples: int | None = None
-
-
-@dataclass(frozen=True)
 class HookOutcome:
     """Every state, what opens and what has recovered."""
 
@@ -84,16 +59,24 @@ class HookOutcome:
     now: datetime
     states: Sequence[State]
     opened: Sequence[Decision]
-    recovered: Sequence[OpenDecision]
+    recovered: Sequence[Decision]
 
     @property
     def passed(self) -> bool:
         """No hook is red, and no must-have lacks data."""
         return bool(self.states) and not any(state.counts_as_red for state in self.states)
 
+    def kept(self, before: Sequence[Decision]) -> list[Decision]:
+        """Those that have not recovered."""
+        closed = {decision.decision_id for decision in self.recovered}
+        return [decision for decision in before if decision.decision_id not in closed]
+
     def as_json(self) -> str:
         """Canonical text: the same outcome is the same bytes."""
-        return json.dumps(asdict(self), sort_keys=True, indent=2, default=_told) + "\n"
+        document = asdict(self)
+        for entry, decision in zip(document["opened"], self.opened, strict=True):
+            entry |= {"actions": decision.actions, "decided_at": decision.opened_at}
+        return json.dumps(document, sort_keys=True, indent=2, default=_told) + "\n"
 
 
 def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
@@ -103,7 +86,7 @@ def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
     }
     states: list[State] = []
     opened: list[Decision] = []
-    recovered: list[OpenDecision] = []
+    recovered: list[Decision] = []
     for name in sorted(policy.hooks):
         hook = policy.hooks[name]
         for state in _states(hook, picture):
@@ -229,14 +212,14 @@ def _decision(policy: HookPolicy, hook: Hook, state: State, picture: WarehouseFa
         hook.kpi.id,
         state.entity,
         reason,
-        state.value,
-        hook.kpi.target,
-        state.window_end,
-        state.since or picture.now,
-        actions,
+        "+".join(actions),
         hook.kpi.owner,
-        picture.now,
-        state.samples,
+        opened_at=picture.now,
+        breached_at=state.since or picture.now,
+        value=state.value,
+        target=hook.kpi.target,
+        window_end=state.window_end,
+        samples=state.samples,
     )
 
 

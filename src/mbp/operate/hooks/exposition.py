@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.core.moments import is_future
@@ -67,19 +67,11 @@ def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) 
             labels = {"hook": state.hook_id, "kpi": state.kpi_id, "entity": state.entity}
             yield "mbp_hook_state", {**labels, "state": colour}, int(state.colour == colour)
     owners: dict[str, int] = {kpi.owners[0]: 0 for kpi in policy.sheet.kpis.values()}
-    for decision in _open(picture, outcome):
-        owners[decision] = owners.get(decision, 0) + 1
+    for decision in outcome.kept(picture.open):
+        owner = decision.owner.split("/")[0]
+        owners[owner] = owners.get(owner, 0) + 1
     for owner, count in sorted(owners.items()):
         yield "mbp_open_decisions", {"owner": owner}, count
-
-
-def _open(picture: WarehouseFacts, outcome: HookOutcome) -> Sequence[str]:
-    closed = {open_decision.decision_id for open_decision in outcome.recovered}
-    return [
-        decision.owner.split("/")[0]
-        for decision in picture.open
-        if decision.decision_id not in closed
-    ]
 
 
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:

@@ -13,7 +13,7 @@ from mbp.core.reporting.terminal import paint
 from mbp.ingest.cdc.watched import Alarm
 from mbp.ingest.loading.loads import TableLoad
 from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
-from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
+from mbp.operate.hooks.measurements import Decision, KpiWindow, WarehouseFacts
 
 BARS = "▁▂▃▄▅▆▇█"
 TREND = 8
@@ -51,7 +51,7 @@ class HookStatus:
     policy_hash: str
     passed: bool
     rows: Sequence[Row]
-    open: Sequence[OpenDecision]
+    open: Sequence[Decision]
     findings: Sequence[str]
     alarms: Sequence[Alarm]
     rejects: Sequence[str]

@@ -6,67 +6,64 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.hook_policy import HookPolicy
-from mbp.operate.hooks.decide import HookOutcome, by_hook, worst
+from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
+from mbp.operate.hooks.measurements import Decision
 from mbp.warehouse import Warehouse
 
 Row = dict[str, Any]
 
 
-def opened_rows(policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str, str]) -> list[Row]:
-    """Rows of `hook_events` for what opens; `outcomes` by decision id."""
-    return [
-        {
-            "event_id": f"{decision.decision_id}/opened",
-            "decision_id": decision.decision_id,
-            "event": "opened",
-            "hook_id": decision.hook_id,
-            "kpi_id": decision.kpi_id,
-            "entity": decision.entity,
-            "policy_hash": policy.hash,
-            "reason": decision.reason,
-            "value": decision.value,
-            "target": decision.target,
-            "window_end": decision.window_end,
-            "breached_at": decision.breached_at,
-            "action": "+".join(decision.actions),
-            "owner": decision.owner,
-            "outcome": outcomes[decision.decision_id],
-            "happened_at": decision.decided_at,
-        }
-        for decision in outcome.opened
-    ]
-
-
-def recovered_rows(
+def decision_rows(
     policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str, str]
 ) -> list[Row]:
-    """Rows of `hook_events` for what has recovered, with what was measured then."""
+    """Rows of `hook_events` for what opens, and for what has recovered with what was measured then.
+
+    Args:
+        outcomes: by decision id.
+    """
     seen = {(state.hook_id, state.entity): state for state in outcome.states}
-    rows = []
-    for open_decision in outcome.recovered:
-        state = seen.get((open_decision.hook_id, open_decision.entity))
-        kpi = policy.sheet.kpis.get(open_decision.kpi_id)
-        rows.append(
-            {
-                "event_id": f"{open_decision.decision_id}/recovered",
-                "decision_id": open_decision.decision_id,
-                "event": "recovered",
-                "hook_id": open_decision.hook_id,
-                "kpi_id": open_decision.kpi_id,
-                "entity": open_decision.entity,
-                "policy_hash": policy.hash,
-                "reason": open_decision.reason,
-                "value": state.value if state else None,
-                "target": kpi.target if kpi else "",
-                "window_end": state.window_end if state else None,
-                "breached_at": open_decision.breached_at,
-                "action": open_decision.action,
-                "owner": open_decision.owner,
-                "outcome": outcomes[open_decision.decision_id],
-                "happened_at": outcome.now,
-            }
-        )
+    rows = [
+        _row(policy, decision, "opened", decision, decision.target, outcomes)
+        for decision in outcome.opened
+    ]
+    for decision in outcome.recovered:
+        kpi = policy.sheet.kpis.get(decision.kpi_id)
+        state = seen.get((decision.hook_id, decision.entity))
+        target = kpi.target if kpi else ""
+        row = _row(policy, decision, "recovered", state, target, outcomes)
+        rows.append({**row, "happened_at": outcome.now})
     return rows
+
+
+def _row(
+    policy: HookPolicy,
+    decision: Decision,
+    event: str,
+    measured: Decision | State | None,
+    target: str,
+    outcomes: Mapping[str, str],
+) -> Row:
+    copied = (
+        "decision_id",
+        "hook_id",
+        "kpi_id",
+        "entity",
+        "reason",
+        "breached_at",
+        "action",
+        "owner",
+    )
+    return {
+        "event_id": f"{decision.decision_id}/{event}",
+        "event": event,
+        **{name: getattr(decision, name) for name in copied},
+        "policy_hash": policy.hash,
+        "value": measured.value if measured else None,
+        "target": target,
+        "window_end": measured.window_end if measured else None,
+        "outcome": outcomes[decision.decision_id],
+        "happened_at": decision.opened_at,
+    }
 
 
 def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:

@@ -32,8 +32,14 @@ class KpiWindow:
 
 
 @dataclass(frozen=True)
-class OpenDecision:
-    """A decision of the ledger that has not recovered."""
+class Decision:
+    """What a hook decided: now, or before and it has not recovered; of the latter the ledger says less.
+
+    Attributes:
+        decision_id: same policy, hook, entity, reason and breach: same id.
+        reason: 'breach' or 'unknown'.
+        action: what the executors do, joined by `+`; an incident is opened for every decision.
+    """
 
     decision_id: str
     hook_id: str
@@ -44,6 +50,15 @@ class OpenDecision:
     owner: str
     opened_at: datetime
     breached_at: datetime
+    value: Decimal | None = None
+    target: str = ""
+    window_end: datetime | None = None
+    samples: int | None = None
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """One by one."""
+        return tuple(self.action.split("+"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class WarehouseFacts:
 
     now: datetime
     windows: Mapping[tuple[str, str], Sequence[KpiWindow]]
-    open: Sequence[OpenDecision]
+    open: Sequence[Decision]
     seen: frozenset[str]
     clock_problem: str = ""
     went_back: str = ""
@@ -106,7 +121,7 @@ def picture_of(warehouse: Warehouse, unmeasured: Mapping[str, str] | None = None
     return WarehouseFacts(
         now,
         windows,
-        tuple(OpenDecision(*row) for row in still),
+        tuple(Decision(*row) for row in still),
         frozenset(row[0] for row in known),
         f"the project's now is {ahead}. Correct _loaded_at or MBP_NOW" if ahead else "",
         f"the hooks were last evaluated {later}" if later else "",

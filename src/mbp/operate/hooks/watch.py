@@ -18,9 +18,9 @@ from mbp.ingest.cdc.watched import WatchedCapture as Captured
 from mbp.ingest.loading.loads import TableLoad, list_loads
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.hooks import actions, alarming, ledger, outbox
-from mbp.operate.hooks.decide import Decision, HookOutcome, State, decide
+from mbp.operate.hooks.decide import HookOutcome, State, decide
 from mbp.operate.hooks.hook_state import LockOf, write_lock
-from mbp.operate.hooks.measurements import OpenDecision, WarehouseFacts, picture_of
+from mbp.operate.hooks.measurements import Decision, WarehouseFacts, picture_of
 from mbp.quality.measurable import not_measurable, unmeasured_kpis
 from mbp.runs.dbt_process import target_name
 from mbp.runs.envelope import source_digest
@@ -45,7 +45,7 @@ class HookEvaluationRecord:
     outcome: HookOutcome
     done: dict[str, str]
     problems: Sequence[str]
-    still_open: Sequence[OpenDecision]
+    still_open: Sequence[Decision]
     alarms: Sequence[Alarm]
     limits: Limits
     clock: Sequence[str] = ()
@@ -103,12 +103,17 @@ def look(root: Path, target: str | None) -> PolicyAndWindows:
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.
     """
-    policy, limits = load_hooks(root), load_limits(root)
     with connect(root, target_name(root, target), read_only=True) as warehouse:
-        return _look(root, policy, limits, warehouse)
+        return look_in(root, warehouse)
 
 
-def _look(root: Path, policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
+def look_in(root: Path, warehouse: Warehouse) -> PolicyAndWindows:
+    """The same, of an open warehouse.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    policy, limits = load_hooks(root), load_limits(root)
     facts = source_facts(root, warehouse)
     picture = picture_of(warehouse, unmeasured_kpis(root, facts))
     rules = [rule for rule in all_rules(load_contracts(root)) if rule.severity == "error"]
@@ -147,12 +152,11 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         return HookEvaluationRecord(
             seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
         )
-    policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
     with connect(root, target_name(root, target), create=False) as warehouse:
         of = LockOf(target_name(root, target), warehouse_id(warehouse), source)
-        seen = _look(root, policy, limits, warehouse)
-        picture, outcome = seen.picture, seen.outcome
+        seen = look_in(root, warehouse)
+        policy, limits, outcome = seen.policy, seen.limits, seen.outcome
         alerts = to.alertmanager is not None
         done = {
             decision.decision_id: actions.execute(root, folder, policy, decision, to, warehouse)
@@ -164,11 +168,10 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
             )
             for decision in outcome.recovered
         }
-        still_open = _still_open(picture, outcome)
+        still_open = _still_open(seen.picture, outcome)
         write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
         with warehouse.transaction():
-            rows = ledger.opened_rows(policy, outcome, done)
-            rows += ledger.recovered_rows(policy, outcome, done)
+            rows = ledger.decision_rows(policy, outcome, done)
             ledger.write(warehouse, "reliability.hook_events", "event_id", rows)
             ledger.write(
                 warehouse,
@@ -184,25 +187,8 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
     )
 
 
-def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[OpenDecision]:
-    closed = {open_decision.decision_id for open_decision in outcome.recovered}
-    return [decision for decision in picture.open if decision.decision_id not in closed] + [
-        _as_open(decision) for decision in outcome.opened
-    ]
-
-
-def _as_open(decision: Decision) -> OpenDecision:
-    return OpenDecision(
-        decision.decision_id,
-        decision.hook_id,
-        decision.kpi_id,
-        decision.entity,
-        decision.reason,
-        "+".join(decision.actions),
-        decision.owner,
-        decision.decided_at,
-        decision.breached_at,
-    )
+def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[Decision]:
+    return [*outcome.kept(picture.open), *outcome.opened]
 
 
 def suite_of(watched: HookEvaluationRecord) -> Suite:
@@ -247,7 +233,7 @@ def text(watched: HookEvaluationRecord) -> str:
     for decision in watched.outcome.opened:
         done = watched.done.get(decision.decision_id, "dry run: nothing was done")
         lines.append(
-            f"decided  {decision.hook_id:<16} {decision.entity:<16} {'+'.join(decision.actions)},"
+            f"decided  {decision.hook_id:<16} {decision.entity:<16} {decision.action},"
             f" owner {decision.owner}: {done}"
         )
     lines += [

@@ -24,12 +24,14 @@ from mbp.contracts.registry.registry_view import record
 from mbp.core.errors import MbpError
 from mbp.core.files import read_bytes
 from mbp.core.paths import shown
-from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.output_forms import dumps
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.core.settings import load_settings
+from mbp.operate.hooks.watch import look_in
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
+from mbp.release.report.report_collect import facts_of
+from mbp.release.report.report_page import charts
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import Warehouse
@@ -217,48 +219,11 @@ def slow_traces(work: Work) -> Members:
 
 @maker
 def kpi_charts(work: Work) -> Members:
-    """A picture per KPI: `all` where there is that, else the worst of its entities in each window."""
-    name = "reliability.kpi_windows"
-    _, sheet = query(
-        work.warehouse,
-        "select kpi_id, kpi_name, unit, target, target_operator, target_bound"
-        " from staging.stg_reference__measurement_sheet order by kpi_id",
-        "the measurement sheet",
-    )
-    _, rows = query(
-        work.warehouse, f"select kpi_id, entity, window_end, value, verdict from {name}", name
-    )
-    windows: dict[str, list[tuple[str, datetime, float | None, bool]]] = {}
-    for kpi, entity, end, value, verdict in rows:
-        count = None if value is None else float(value)
-        windows.setdefault(kpi, []).append((entity, end, count, verdict == "breach"))
-    pictures = {}
-    for kpi, title, unit, target, operator, bound in sheet:
-        worst = _worst(windows.get(kpi, []), larger_is_better=str(operator).startswith(">"))
-        points = [Point(end, value, missed) for end, value, missed in worst]
-        pictures[f"kpis/{kpi}.svg"] = line_chart(
-            points,
-            None if bound is None else float(bound),
-            name=kpi,
-            title=f"{title}, {unit}",
-            description=f"{len(points)} windows, target {target}",
-            target_text=f"target {target} {unit}",
-        ).encode("utf-8")
-    return pictures
-
-
-def _worst(
-    windows: list[tuple[str, datetime, float | None, bool]], *, larger_is_better: bool
-) -> Iterator[tuple[datetime, float | None, bool]]:
-    """(end, value, missed) per window, oldest first."""
-    whole = [window for window in windows if window[0] == "all"]
-    ends: dict[datetime, list[tuple[float | None, bool]]] = {}
-    for _, end, value, missed in whole or windows:
-        ends.setdefault(end, []).append((value, missed))
-    for end in sorted(ends):
-        values = [value for value, _ in ends[end] if value is not None]
-        pick = min if larger_is_better else max
-        yield end, pick(values) if values else None, any(missed for _, missed in ends[end])
+    """A picture per KPI, as in the report."""
+    watch = facts_of(look_in(work.root, work.warehouse))
+    pictures = charts(watch)
+    kpis = [kpi.row.kpi for kpi in watch.kpis]
+    return {f"kpis/{kpi}.svg": pictures[kpi].encode("utf-8") for kpi in kpis}
 
 
 @maker

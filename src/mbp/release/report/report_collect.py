@@ -18,6 +18,7 @@ from mbp.contracts.kpi_targets import on_target
 from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.core.reporting.chart import Point
 from mbp.core.verdict import COMPARISONS
 from mbp.operate.hooks import hook_status as screen
 from mbp.operate.hooks.actions import CDC_LAG
@@ -34,7 +35,6 @@ from mbp.release.report.report_facts import (
     Facts,
     KpiFacts,
     LagFacts,
-    Trend,
     WatcherFacts,
     WatchFacts,
 )
@@ -187,7 +187,11 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.
     """
-    seen = look(root, target)
+    return facts_of(look(root, target))
+
+
+def facts_of(seen: PolicyAndWindows) -> WatchFacts:
+    """What people are shown of an evaluation."""
     shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms, seen.loads)
     lag = seen.policy.sheet.kpis.get(CDC_LAG)
     return WatchFacts(
@@ -204,7 +208,7 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
     )
 
 
-def drawn(kpi: Kpi, windows: Sequence[KpiWindow]) -> list[Trend]:
+def drawn(kpi: Kpi, windows: Sequence[KpiWindow]) -> list[Point]:
     """At most `DRAWN` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
     oldest_first = list(windows)[::-1]
     size = -(-len(oldest_first) // DRAWN) or 1
@@ -214,7 +218,7 @@ def drawn(kpi: Kpi, windows: Sequence[KpiWindow]) -> list[Trend]:
     ]
 
 
-def _worst(kpi: Kpi, windows: Sequence[KpiWindow]) -> Trend:
+def _worst(kpi: Kpi, windows: Sequence[KpiWindow]) -> Point:
     known = [
         trend for trend in (_trend(kpi, window) for window in windows) if trend.value is not None
     ]
@@ -229,11 +233,11 @@ def _badness(kpi: Kpi, value: float) -> float:
     return value if kpi.operator in ("<=", "<") else -value
 
 
-def _trend(kpi: Kpi, kpi_window: KpiWindow) -> Trend:
+def _trend(kpi: Kpi, kpi_window: KpiWindow) -> Point:
     if kpi_window.value is None:
-        return Trend(kpi_window.window_end, None, False)
+        return Point(kpi_window.window_end, None, False)
     value = float(kpi_window.value)
-    return Trend(kpi_window.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
+    return Point(kpi_window.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
 
 
 def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:

@@ -12,10 +12,11 @@ from typing import Any
 
 from mbp.contracts.contract_status import Cell
 from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.reporting.chart import Point
 from mbp.core.verdict import Verdict
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
-from mbp.operate.hooks.measurements import OpenDecision
+from mbp.operate.hooks.measurements import Decision
 from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import GateReport
 
@@ -38,15 +39,6 @@ class Absence:
 
 
 @dataclass(frozen=True)
-class Trend:
-    """One value of a window, or the worst of some neighbouring windows."""
-
-    at: datetime
-    value: float | None
-    missed: bool
-
-
-@dataclass(frozen=True)
 class KpiFacts:
     """One KPI of the measurement sheet.
 
@@ -54,14 +46,14 @@ class KpiFacts:
         row: as `mbp status` shows it.
         bound: the number of the target, where the line of the chart runs.
         every: its windows one by one, newest first.
-        trend: what is drawn of them, oldest first.
+        trend: what is drawn of them, oldest first; a point is one window, or the worst of some neighbouring ones.
     """
 
     row: Row
     bound: float
     definition: str
-    every: Sequence[Trend]
-    trend: Sequence[Trend]
+    every: Sequence[Point]
+    trend: Sequence[Point]
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class LagFacts:
     missed: bool
     samples: int
     window_end: datetime
-    trend: Sequence[Trend]
+    trend: Sequence[Point]
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ class WatchFacts:
     now: datetime
     kpis: Sequence[KpiFacts]
     watchers: Sequence[WatcherFacts]
-    open: Sequence[OpenDecision]
+    open: Sequence[Decision]
     alarms: Sequence[Alarm]
     findings: Sequence[str]
     lag: Sequence[LagFacts]

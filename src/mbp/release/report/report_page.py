@@ -33,7 +33,6 @@ from mbp.release.report.report_facts import (
     KpiFacts,
     LagFacts,
     MeasurementFacts,
-    Trend,
     VersionFacts,
     WaiversFacts,
     WatchFacts,
@@ -242,10 +241,9 @@ def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
 
 
 def _chart(
-    name: str, title: str, label: str, trend: Sequence[Trend], bound: float | None, target: str
+    name: str, title: str, label: str, trend: Sequence[Point], bound: float | None, target: str
 ) -> Markup:
-    points = [Point(point.at, point.value, point.missed) for point in trend]
-    drawn = line_chart(points, bound, name=name, title=title, description=label, target_text=target)
+    drawn = line_chart(trend, bound, name=name, title=title, description=label, target_text=target)
     return Markup(drawn)  # noqa: S704 (escapes its texts itself)
 
 

@@ -19,7 +19,7 @@ from mbp.operate.semantic.calibration import reliability_diagram
 from mbp.release.report.report_page import charts, instant
 from mbp.release.report.report_project import registry
 from mbp.release.website.diagram import diagram, relationships
-from mbp.release.website.site_facts import RUNS, RecordedState, RuleHealth
+from mbp.release.website.site_facts import RUNS, RecordedState
 from mbp.release.website.site_lineage import by_table
 
 FOLDER = "datasets"
@@ -56,7 +56,7 @@ def data_pages(root: Path, live: RecordedState) -> dict[str, str]:
             "health.md.j2",
             live=live,
             runs=RUNS,
-            rules=sorted(rules, key=lambda rule: (rule.verdict in RELEASING, rule.rule_id)),
+            rules=sorted(rules, key=lambda rule: (rule["verdict"] in RELEASING, rule["rule_id"])),
             tables=list(_tables(contracts, rules)),
         ),
         "kpis.md": _filled(
@@ -71,21 +71,21 @@ def data_pages(root: Path, live: RecordedState) -> dict[str, str]:
 
 
 def _tables(
-    contracts: Sequence[Contract], rules: Sequence[RuleHealth]
+    contracts: Sequence[Contract], rules: Sequence[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
     """A line per dataset; a rule counts on each of its engines."""
     for contract in sorted(contracts, key=lambda contract: contract.dataset):
-        mine = [rule for rule in rules if rule.dataset == contract.dataset]
-        hold = sum(rule.verdict in RELEASING for rule in mine)
-        broken = sum(rule.verdict in BROKEN for rule in mine)
+        mine = [rule for rule in rules if rule["dataset"] == contract.dataset]
+        hold = sum(rule["verdict"] in RELEASING for rule in mine)
+        broken = sum(rule["verdict"] in BROKEN for rule in mine)
         yield {
             "dataset": contract.dataset,
             "rules": len(mine),
             "hold": hold,
             "broken": broken,
             "unmeasured": len(mine) - hold - broken,
-            "since": min((rule.since for rule in mine if rule.since), default=None),
-            "last": max((rule.last_run_at for rule in mine if rule.last_run_at), default=None),
+            "since": min(filter(None, (rule["failing_since"] for rule in mine)), default=None),
+            "last": max(filter(None, (rule["last_run_at"] for rule in mine)), default=None),
         }
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.operate.semantic.calibration import Bin, calibration
-from mbp.quality.monitor import monitor_view
 from mbp.quality.monitor.record import TABLE
+from mbp.release.report import report_project
 from mbp.release.report.report_collect import watch_facts
 from mbp.release.report.report_facts import WatchFacts
 from mbp.release.website.site_lineage import Lineage
@@ -27,39 +27,17 @@ UNKNOWN = "○"
 
 
 @dataclass(frozen=True)
-class RuleHealth:
-    """One rule on one engine.
-
-    Attributes:
-        since: begin of the failure; None while it holds.
-        runs: a sign per run, oldest first.
-        seconds: of its last run.
-    """
-
-    rule_id: str
-    dataset: str
-    owner: str
-    engine: str
-    verdict: str
-    since: datetime | None
-    last_run_at: datetime | None
-    failing_rows: int | None
-    pass_rate: float | None
-    runs: str
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class RecordedState:
     """What the pages show of a warehouse; every part may be absent, and says why.
 
     Attributes:
-        rules: by rule id; empty with `rules_absent`.
+        rules: by rule id, a row of `report_project.rules` for each engine, with `runs` (a sign per run, oldest first)
+            and the `seconds` of its last run; empty with `rules_absent`.
     """
 
     read_at: datetime
     target: str
-    rules: Mapping[str, Sequence[RuleHealth]]
+    rules: Mapping[str, Sequence[Mapping[str, Any]]]
     rules_absent: str
     anomalies: Sequence[Mapping[str, Any]]
     watch: WatchFacts | None
@@ -80,11 +58,11 @@ def look(root: Path, target: str | None) -> RecordedState:
         MbpError: unknown target.
     """
     chosen, why = target_name(root, target), ""
-    rules: Mapping[str, Sequence[RuleHealth]] = {}
+    rules: Mapping[str, Sequence[Mapping[str, Any]]] = {}
     anomalies: Sequence[Mapping[str, Any]] = ()
     bins: Sequence[Bin] = ()
     try:
-        states = monitor_view.history(root, chosen, None, 1)
+        states = report_project.rules(root, chosen)
         with connect(root, chosen, read_only=True) as warehouse:
             rules = _rules(states, _runs(warehouse))
             anomalies = _anomalies(warehouse)
@@ -101,27 +79,14 @@ def look(root: Path, target: str | None) -> RecordedState:
 
 def _rules(
     states: Sequence[Mapping[str, Any]], runs: Mapping[tuple[str, str], Sequence[Any]]
-) -> Mapping[str, Sequence[RuleHealth]]:
-    by_rule: dict[str, list[RuleHealth]] = {}
+) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
     for state in states:
-        rule_id, engine = str(state["rule_id"]), str(state["engine"] or "")
-        past = runs.get((rule_id, engine), ())
-        rate = state["pass_rate"]
-        by_rule.setdefault(rule_id, []).append(
-            RuleHealth(
-                rule_id,
-                str(state["dataset"]),
-                str(state["owner"]),
-                engine,
-                str(state["last_verdict"] or "never run"),
-                state["failing_since"],
-                state["last_run_at"],
-                state["last_failing_rows"],
-                None if rate is None else float(rate),
-                "".join(SIGNS.get(verdict, UNKNOWN) for verdict, _ in past),
-                float(past[-1][1]) if past else None,
-            )
-        )
+        past = runs.get((str(state["rule_id"]), str(state["engine"] or "")), ())
+        signs = "".join(SIGNS.get(verdict, UNKNOWN) for verdict, _ in past)
+        seconds = float(past[-1][1]) if past else None
+        row = {**state, "runs": signs, "seconds": seconds}
+        by_rule.setdefault(str(state["rule_id"]), []).append(row)
     return by_rule
 
 

@@ -30,7 +30,8 @@ from lab.drill.watching import HookEvaluation, WatchedScenario, stretched, windo
 from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.decide import Colour, Decision, State
+from mbp.operate.hooks.decide import Colour, State
+from mbp.operate.hooks.measurements import Decision
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 
@@ -350,8 +351,10 @@ def look(colour: Colour, value: str | None, actions: tuple[str, ...] = ()) -> Ho
     number = None if value is None else Decimal(value)
     state = State("cdc_delay", "cdc_lag_p95", "all", colour, False, number, 1, now, None, "")
     reason = "breach" if colour == "red" else "unknown"
-    opened = Decision("id", "cdc_delay", "cdc_lag_p95", "all", reason, number, "<=120", now, now,
-                      actions, "DATA", now)  # fmt: skip
+    action = "+".join(actions)
+    opened = Decision(
+        "id", "cdc_delay", "cdc_lag_p95", "all", reason, action, "DATA", now, now, number, "<=120"
+    )
     return HookEvaluation(now, state, opened if actions else None, None, "")
 
 

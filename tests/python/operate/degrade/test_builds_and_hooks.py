@@ -113,7 +113,7 @@ def test_the_watcher_degrades_readers_and_brings_them_back(site: Site) -> None:
     ((mode, since, by),) = site.rows(
         "select distinct mode, since, decision_id from published.data_as_of"
     )
-    assert (mode, since, by) == ("snapshot", decision.decided_at, decision.decision_id)
+    assert (mode, since, by) == ("snapshot", decision.opened_at, decision.decision_id)
     site.watch()
     assert in_place(site) == "snapshot"
     site.execute(SLOW_LOG.format(1))

@@ -19,7 +19,7 @@ from mbp.ingest.loading.loads import TableLoad
 from mbp.operate.hooks.decide import HookOutcome, decide
 from mbp.operate.hooks.exposition import exposition
 from mbp.operate.hooks.hook_status import status, text
-from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
+from mbp.operate.hooks.measurements import KpiWindow, WarehouseFacts
 
 NOW = datetime(2026, 1, 6, 18, 0, 5, tzinfo=UTC)
 POLICY = load_hooks(project_root(Path(__file__).parent))
@@ -62,13 +62,7 @@ def after(before: WarehouseFacts, outcome: HookOutcome) -> WarehouseFacts:
     """The picture that the ledger shows afterwards."""
     closed = {one.decision_id for one in outcome.recovered}
     still = [one for one in before.open if one.decision_id not in closed]
-    still += [
-        OpenDecision(
-            one.decision_id, one.hook_id, one.kpi_id, one.entity, one.reason,
-            "+".join(one.actions), one.owner, one.decided_at, one.breached_at,
-        )
-        for one in outcome.opened
-    ]  # fmt: skip
+    still += outcome.opened
     seen = before.seen | {one.decision_id for one in outcome.opened}
     return replace(before, open=tuple(still), seen=frozenset(seen))
 

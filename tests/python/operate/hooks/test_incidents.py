@@ -16,8 +16,8 @@ from mbp.core.errors import MbpError
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.state import StateFolder
 from mbp.operate.hooks.actions import incident, notices
-from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.incidents import causes, find_incident
+from mbp.operate.hooks.measurements import Decision
 from mbp.operate.hooks.outbox import ALERTMANAGER
 from mbp.release.documents.markdown_body import runbook_steps
 from mbp.runs import envelope
@@ -82,8 +82,8 @@ def decision(site: Site, reason: str) -> Decision:
     hook = policy.hooks["contract_break"]
     now = site.watch().outcome.now
     return Decision(
-        "d" * 32, hook.id, hook.kpi.id, "all", reason, None, hook.kpi.target, None, now,
-        ("block_deploy",), hook.kpi.owner, now,
+        "d" * 32, hook.id, hook.kpi.id, "all", reason, "block_deploy", hook.kpi.owner, now, now,
+        target=hook.kpi.target,
     )  # fmt: skip
 
 

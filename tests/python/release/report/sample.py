@@ -8,9 +8,10 @@ from typing import Any
 
 from mbp.contracts.contract_status import Cell
 from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.reporting.chart import Point
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
-from mbp.operate.hooks.measurements import OpenDecision
+from mbp.operate.hooks.measurements import Decision
 from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, CoverageReport, Item
 from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import CheckResult, GateReport
@@ -53,9 +54,9 @@ def gate(*results: CheckResult) -> GateReport:
     )
 
 
-def trend(count: int, *, missed: int = 0) -> tuple[made.Trend, ...]:
+def trend(count: int, *, missed: int = 0) -> tuple[Point, ...]:
     return tuple(
-        made.Trend(
+        Point(
             NOW + timedelta(minutes=5 * place), None if place == 3 else float(place), place < missed
         )
         for place in range(count)
@@ -150,7 +151,7 @@ def facts() -> made.Facts:
                 made.WatcherFacts("thin", "Depth", "<script>alert(1)</script>", "pending", False,
                                   False, "1 window", "freeze", "PO", "docs/runbooks/gone.md"),
             ),
-            (OpenDecision("d1", "cdc_delay", "k", "all", "breach", "degrade", "DATA", NOW, NOW),),
+            (Decision("d1", "cdc_delay", "k", "all", "breach", "degrade", "DATA", NOW, NOW),),
             (Alarm("slot_lost", "page", "mbp", "it is lost", "see `mbp cdc status`"),),
             ("a finding",),
             (made.LagFacts("mbp_quotes", 130.0, True, 9, NOW, trend(20, missed=1)),),

@@ -347,7 +347,7 @@ def test_markdown_shows_text_as_it_is(text: str) -> None:
 def test_an_incident_shows_the_entity_and_never_runs_it(project_root: Path, entity: str) -> None:
     from mbp.contracts.hook_policy import demand_whole, load_hooks
     from mbp.operate.hooks.actions import incident
-    from mbp.operate.hooks.decide import Decision
+    from mbp.operate.hooks.measurements import Decision
 
     policy = demand_whole(load_hooks(project_root))
     hook = next(iter(policy.hooks.values()))
@@ -358,13 +358,12 @@ def test_an_incident_shows_the_entity_and_never_runs_it(project_root: Path, enti
         hook.kpi.id,
         entity,
         "breach",
-        Decimal(1),
-        "{{ 7 * 7 }}",
-        now,
-        now,
-        ("incident",),
+        "incident",
         hook.kpi.owner,
         now,
+        now,
+        Decimal(1),
+        "{{ 7 * 7 }}",
     )
 
     text = incident(project_root, policy, decision)

@@ -16,7 +16,7 @@ from mbp.core.errors import MbpError
 from mbp.operate.semantic.calibration import Bin
 from mbp.release.website.data_pages import data_pages
 from mbp.release.website.diagram import diagram, relationships
-from mbp.release.website.site_facts import RecordedState, RuleHealth, absent, look
+from mbp.release.website.site_facts import RecordedState, absent, look
 from mbp.release.website.site_lineage import Lineage
 from mbp.release.website.write_site import MARK, write_site
 from mbp.runs.dbt_process import environment
@@ -213,15 +213,24 @@ def test_lint_lets_mkdocs_count_its_warnings(project_root: Path) -> None:
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
-def state(rule_id: str, verdict: str, **changes: Any) -> RuleHealth:
+def state(rule_id: str, verdict: str) -> dict[str, Any]:
     since = NOW if verdict == "fail" else None
-    made = RuleHealth(
-        rule_id, "mbp_quotes", "DATA", "dbt", verdict, since, NOW, 4 if since else 0, 0.5, "●✕", 0.25
-    )  # fmt: skip
-    return replace(made, **changes)
+    return {
+        "rule_id": rule_id,
+        "dataset": "mbp_quotes",
+        "owner": "DATA",
+        "engine": "dbt",
+        "verdict": verdict,
+        "failing_since": since,
+        "last_run_at": NOW,
+        "last_failing_rows": 4 if since else 0,
+        "pass_rate": 0.5,
+        "runs": "●✕",
+        "seconds": 0.25,
+    }
 
 
-def live(*states: RuleHealth) -> RecordedState:
+def live(*states: dict[str, Any]) -> RecordedState:
     anomaly = {
         "dataset": "mbp_quotes",
         "measure": "rows",
@@ -231,7 +240,7 @@ def live(*states: RuleHealth) -> RecordedState:
         "verdict": "unusual",
         "owner": "DATA",
     }
-    by_rule = {one.rule_id: [one] for one in states}
+    by_rule = {one["rule_id"]: [one] for one in states}
     bins = (Bin(1, 0.25, 0.2, 40), Bin(1, 0.75, 0.8, 10), Bin(24, 0.5, 1.0, 1))
     return RecordedState(NOW, "duckdb", by_rule, "", (anomaly,), None, "nothing was built", bins)
 
