@@ -64,7 +64,7 @@ REFUSED = (
 LISTS = (exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.Unnest, exp.Values)
 # What has no parts, and shows nothing of a row.
 CONSTANTS = (exp.Literal, exp.Null, exp.Boolean, exp.DataType, exp.Var, exp.Func, exp.Identifier)
-# The catalog is left out of names here: each table has a name of its own.
+# The catalog is left out of names here: each table gets its name.
 SCHEMA = "read"
 
 
@@ -83,7 +83,7 @@ def follow(sql: str, dialect: str, tables: Tables) -> KnownColumns:
         relations = _named(tree, tables)
         reads = _Shown(relations).query(qualified(tree, dialect, relations), {}, ())
         trusts = [_trust(shown) for shown in reads.columns.values()]
-        if None in names:  # a star: its columns have names of their own
+        if None in names:  # a star: its columns have their names
             return KnownColumns(tuple(zip(reads.columns, trusts, strict=True)))
         return KnownColumns(tuple(zip(map(str, names), trusts, strict=True)))
     return UNKNOWN
@@ -160,7 +160,7 @@ def _own_name(part: exp.Expr) -> str | None:
 
 
 def _named(tree: Any, tables: Tables) -> Relations:
-    """Gives each table that is read a name of its own, and what is known of it under that name.
+    """Gives each table that is read its name, and what is known of it under that name.
 
     Raises:
         NotFollowedError: a table is not known.
