@@ -17,7 +17,7 @@ from mbp.quality.privacy.scanned_parts import (
     Budget,
     Refused,
     ScannedPart,
-    Unread,
+    SensitiveValue,
     table_reader,
     unread,
 )
@@ -70,7 +70,7 @@ BROKEN = (
     OverflowError,
     LookupError,
 )  # fmt: skip
-Found = Iterator[ScannedPart | Unread]
+Found = Iterator[ScannedPart | SensitiveValue]
 
 
 def read_parts(
@@ -92,7 +92,7 @@ def read_parts(
             raise Refused(f"it is nested deeper than {DEEPEST} archives one inside another")
         else:
             for piece in opener(data, place, budget):
-                if isinstance(piece, ScannedPart | Unread):
+                if isinstance(piece, ScannedPart | SensitiveValue):
                     yield piece
                 else:
                     yield from read_parts(piece[1], piece[0], budget, depth - 1)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from mbp.core.errors import MbpError
-from mbp.core.masking import mask
-from mbp.core.reporting import Finding
 from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
 from mbp.quality.privacy.normal import View, query_string, tokens, views
 from mbp.quality.privacy.privacy_policy import KINDS, UNREAD, PrivacyPolicy
-from mbp.quality.privacy.scanned_parts import Unread
+from mbp.quality.privacy.scanned_parts import SensitiveValue, described
 from mbp.quality.privacy.text_around import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
 
 DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
@@ -32,42 +30,9 @@ DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
     "ip": contacts.ip,
     "name": contacts.name,
 }
-LONGEST_MASK = 24
 # Base64 of base64, hexadecimal of base64: that deep, each level with its escapes.
 NUMBER_KINDS = frozenset({"cpf", "cnpj", "card", "phone"})
 ENCODINGS = 2
-
-
-@dataclass(frozen=True)
-class SensitiveValue:
-    """Something personal or secret, described so that it can be found again but not read.
-
-    Attributes:
-        kind: one of `mbp.quality.privacy.privacy_policy.KINDS`, or `unread`.
-        what: the kind in words.
-        place: a file, or table and column with the mark of the row.
-        line, column: 1-based, in a text; 0 where the place has no lines.
-        masked: its shape: every letter and digit as `*`; what to do about it, when it was not read.
-        digest: equal for equal values; the first 4 hex digits of the SHA-256, too few to guess the value from.
-    """
-
-    kind: str
-    what: str
-    place: str
-    line: int
-    column: int
-    masked: str
-    digest: str
-
-    @property
-    def finding(self) -> Finding:
-        """In the form that every check has; a file that was not read says what to do about it."""
-        column = f"column {self.column}: " if self.column else ""
-        read = self.kind != UNREAD
-        fix, shape = ("", f"{self.masked} ") if read else (self.masked, "")
-        message = f"{column}{shape}{self.digest}"
-        line = self.line or None
-        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=message)
 
 
 def scan_text(
@@ -90,7 +55,9 @@ def scan_text(
     for hit in sensitive_values:
         while line + 1 < len(ends) and ends[line + 1] < hit.start:
             line += 1
-        findings.append(_finding(hit, place, line + 1, hit.start - ends[line]))
+        findings.append(
+            described(hit.kind, hit.what, place, hit.value, line + 1, hit.start - ends[line])
+        )
     return findings
 
 
@@ -121,16 +88,8 @@ def scan_lines(
     """Values of a column of a table, each with the mark of its row."""
     text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
     return [
-        SensitiveValue(
-            sensitive_value.kind,
-            sensitive_value.what,
-            f"{place} row {values[sensitive_value.line - 1][0]}",
-            0,
-            0,
-            sensitive_value.masked,
-            sensitive_value.digest,
-        )
-        for sensitive_value in scan_text(text, place, policy, table=Table(column))
+        replace(found, place=f"{place} row {values[found.line - 1][0]}", line=0, column=0)
+        for found in scan_text(text, place, policy, table=Table(column))
     ]
 
 
@@ -138,10 +97,8 @@ def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveV
     """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
     findings: list[SensitiveValue] = []
     for part in read_parts(data, place):
-        if isinstance(part, Unread):
-            findings.append(
-                SensitiveValue(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest)
-            )
+        if isinstance(part, SensitiveValue):
+            findings.append(part)
             continue
         sensitive_values = scan_text(part.text, part.place, policy, table=part.table)
         if part.repeats:
@@ -248,9 +205,3 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
                 path=place,
                 fix="check that file by hand, and report what it failed on",
             ) from None
-
-
-def _finding(hit: Hit, place: str, line: int, column: int) -> SensitiveValue:
-    masked = re.sub(r"[^\W_]", "*", hit.value)
-    masked = masked if len(masked) <= LONGEST_MASK else f"{masked[:LONGEST_MASK]}…"
-    return SensitiveValue(hit.kind, hit.what, place, line, column, masked, mask(hit.value))

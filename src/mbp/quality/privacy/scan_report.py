@@ -23,12 +23,14 @@ from mbp.quality.privacy.privacy_policy import (
     ValueException,
     load_policy,
 )
-from mbp.quality.privacy.scan import SensitiveValue, scan_file
+from mbp.quality.privacy.scan import scan_file
 from mbp.quality.privacy.scan_sources import Looked, Looker, files_below
+from mbp.quality.privacy.scanned_parts import SensitiveValue
 from mbp.runs.envelope import begin, write
 
 EVIDENCE = "privacy_scan"
 STDIN = "-"
+COUNTED = ("files", "rows", "bytes")
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,12 @@ class Report:
     @property
     def unread(self) -> list[SensitiveValue]:
         """Files that were not read and that no exception names."""
-        return [
-            sensitive_value
-            for sensitive_value in self.judged.open
-            if sensitive_value.kind == UNREAD
-        ]
+        return [found for found in self.judged.open if found.kind == UNREAD]
 
     @property
     def sensitive_values(self) -> list[SensitiveValue]:
         """Personal data and secrets that no exception names."""
-        return [
-            sensitive_value
-            for sensitive_value in self.judged.open
-            if sensitive_value.kind != UNREAD
-        ]
+        return [found for found in self.judged.open if found.kind != UNREAD]
 
     @property
     def verdict(self) -> Verdict:
@@ -90,37 +84,25 @@ class Report:
             "sources": {
                 looked.id: {
                     "looked_at": looked.files + looked.rows,
-                    "files": looked.files,
-                    "rows": looked.rows,
-                    "bytes": looked.bytes,
-                    "findings": len(
-                        {finding for finding in looked.findings if finding.kind != UNREAD}
-                    ),
-                    "unread": len(
-                        {finding for finding in looked.findings if finding.kind == UNREAD}
-                    ),
+                    **{name: getattr(looked, name) for name in COUNTED},
+                    "findings": len({each for each in looked.findings if each.kind != UNREAD}),
+                    "unread": len({each for each in looked.findings if each.kind == UNREAD}),
                     "problem": looked.problem,
                     "note": looked.note,
                 }
                 for looked in self.looked
             },
-            "by_kind": dict(
-                sorted(
-                    Counter(
-                        sensitive_value.kind for sensitive_value in self.sensitive_values
-                    ).items()
-                )
-            ),
-            "findings": [asdict(sensitive_value) for sensitive_value in self.sensitive_values],
-            "unread": [asdict(sensitive_value) for sensitive_value in self.unread],
+            "by_kind": dict(sorted(Counter(found.kind for found in self.sensitive_values).items())),
+            "findings": [asdict(found) for found in self.sensitive_values],
+            "unread": [asdict(found) for found in self.unread],
             "allowed": [
                 {
-                    "place": allowed_exception.object,
-                    "kind": allowed_exception.code,
-                    "reason": allowed_exception.reason,
+                    "place": entry.object,
+                    "kind": entry.code,
+                    "reason": entry.reason,
                     "findings": count,
                 }
-                for allowed_exception, count in self.judged.allowed
+                for entry, count in self.judged.allowed
             ],
             "problems": list(self.judged.problems),
         }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import psycopg2
@@ -20,7 +19,8 @@ from mbp.core.masking import MASKED, mask
 from mbp.core.paths import shown
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy, SourceEntry
-from mbp.quality.privacy.scan import SensitiveValue, scan_file, scan_lines
+from mbp.quality.privacy.scan import scan_file, scan_lines
+from mbp.quality.privacy.scanned_parts import SensitiveValue, described
 from mbp.runs.envelope import evidence_folder
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.runs.run_control import data_state, warehouse_id
@@ -140,19 +140,17 @@ class Looker:
 
     def _tables(self, entry: SourceEntry, warehouse: Warehouse, looked: Looked) -> None:
         if entry.kind == "table":
-            scanned_tables: Iterable[ScannedTable] = log_table(
-                warehouse, str(entry.table), self.policy
-            )
+            tables: Iterable[Looked] = log_table(warehouse, str(entry.table), self.policy)
         elif entry.kind == "datasets":
-            scanned_tables = datasets(self.root, warehouse, self.policy)
+            tables = datasets(self.root, warehouse, self.policy)
         else:
-            scanned_tables = published(self.root, warehouse)
-        for scanned_table in scanned_tables:
-            looked.rows += scanned_table.rows
-            looked.bytes += scanned_table.bytes
-            looked.findings += scanned_table.findings
-            if not scanned_table.rows:
-                looked.problem = f"nothing was scanned: {scanned_table.place} is empty"
+            tables = published(self.root, warehouse)
+        for table in tables:
+            looked.rows += table.rows
+            looked.bytes += table.bytes
+            looked.findings += table.findings
+            if not table.rows:
+                looked.problem = f"nothing was scanned: {table.id} is empty"
 
 
 def files_below(path: Path) -> list[Path]:
@@ -162,17 +160,7 @@ def files_below(path: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-@dataclass(frozen=True)
-class ScannedTable:
-    """What was scanned in one table."""
-
-    place: str
-    rows: int
-    bytes: int
-    findings: Sequence[SensitiveValue]
-
-
-def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterator[ScannedTable]:
+def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterator[Looked]:
     """All text columns of a raw table, `family.table`, of the sample or of what was loaded.
 
     Raises:
@@ -182,68 +170,58 @@ def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterat
     family, _, name = table.partition(".")
     schema = f"{'sample' if raw_origin() == SAMPLE else 'raw'}_{family}"
     columns, rows = warehouse.query(f"select * from {place(schema, name)}")
-    findings: list[SensitiveValue] = []
-    size = 0
+    looked = Looked(f"{schema}.{name}", rows=len(rows))
     for index, column in enumerate(columns):
         texts = [(mask(row[0]), row[index]) for row in rows if isinstance(row[index], str)]
-        size += sum(len(text) for _, text in texts)
-        findings += scan_lines(texts, f"{schema}.{name}.{column}", column, policy)
-    yield ScannedTable(f"{schema}.{name}", len(rows), size, findings)
+        looked.bytes += sum(len(text) for _, text in texts)
+        looked.findings += scan_lines(texts, f"{looked.id}.{column}", column, policy)
+    yield looked
 
 
-def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterator[ScannedTable]:
+def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterator[Looked]:
     """Text of the public datasets. Pseudonyms must be digests; anything else could be the name itself."""
     for contract in load_contracts(root):
         schema = contract.schema_in(warehouse)
-        table = f"{schema}.{contract.dataset}"
-        findings: list[SensitiveValue] = []
-        size = 0
+        rows = _count(warehouse, schema, contract)
+        looked = Looked(f"{schema}.{contract.dataset}", rows=rows)
         for column in contract.columns:
             if column.logical_type != "string" or column.reference or _listed(contract, column):
                 continue
             values = _distinct(warehouse, schema, contract, column.name)
-            size += sum(len(text) for _, text in values)
-            where = f"{table}.{column.name}"
+            looked.bytes += sum(len(text) for _, text in values)
+            where = f"{looked.id}.{column.name}"
             if hashed(column):
-                findings += [
-                    sensitive_value(
-                        "not_hashed", "no digest in a column of digests", where, key, text
-                    )
+                what = "no digest in a column of digests"
+                looked.findings += [
+                    described("not_hashed", what, f"{where} row {key}", text)
                     for key, text in values
                     if not re.fullmatch(DIGEST, text)
                 ]
             else:
-                findings += scan_lines(values, where, column.name, policy)
-        yield ScannedTable(table, _count(warehouse, schema, contract), size, findings)
+                looked.findings += scan_lines(values, where, column.name, policy)
+        yield looked
 
 
-def published(root: Path, warehouse: Warehouse) -> Iterator[ScannedTable]:
+def published(root: Path, warehouse: Warehouse) -> Iterator[Looked]:
     """What readers see: every value of a classified column is masked."""
     for contract in load_contracts(root):
-        table = f"{READERS}.{contract.dataset}"
-        findings = []
+        rows = _count(warehouse, READERS, contract)
+        looked = Looked(f"{READERS}.{contract.dataset}", rows=rows)
         for column in contract.columns:
             if column.open:
                 continue
-            findings += [
-                sensitive_value(
-                    "not_masked", "a classified column is shown", f"{table}.{column.name}", *text
-                )
-                for text in _distinct(warehouse, READERS, contract, column.name)
-                if not MASKED.fullmatch(text[1])
+            where, what = f"{looked.id}.{column.name}", "a classified column is shown"
+            looked.findings += [
+                described("not_masked", what, f"{where} row {key}", text)
+                for key, text in _distinct(warehouse, READERS, contract, column.name)
+                if not MASKED.fullmatch(text)
             ]
-        yield ScannedTable(table, _count(warehouse, READERS, contract), 0, findings)
+        yield looked
 
 
 def hashed(column: Column) -> bool:
     """Whether the contract guarantees digests, or the name says so."""
     return column.options.get("pattern") == DIGEST or column.name.endswith("_hash")
-
-
-def sensitive_value(kind: str, what: str, where: str, key: Any, text: str) -> SensitiveValue:
-    """A finding about a row."""
-    shape = re.sub(r"[^\W_]", "*", text)[:24]
-    return SensitiveValue(kind, what, f"{where} row {key}", 0, 0, shape, str(mask(text)))
 
 
 def _listed(contract: Contract, column: Column) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Any
 import duckdb
 
 from mbp.core.masking import mask
+from mbp.core.reporting import Finding
+from mbp.quality.privacy.privacy_policy import UNREAD
 from mbp.quality.privacy.text_around import CsvTable, Table
 from mbp.warehouse.connection import quote_identifier
 
@@ -28,6 +31,7 @@ DEEPEST = 3
 ROWS_PER_PART = 20_000
 PARQUET = b"PAR1"
 DUCKDB_AT, DUCKDB = 8, b"DUCK"
+LONGEST_MASK = 24
 LARGEST_TEXT = 4096  # of a blob that is shown as text too
 # Opened without the network, without extensions and without other files.
 CLOSED: dict[str, str | bool | int | float | list[str]] = {
@@ -54,19 +58,44 @@ class ScannedPart:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """Bytes that were not read, or not all of them.
+class SensitiveValue:
+    """Something personal or secret, described so that it can be found again but not read.
 
     Attributes:
-        why: the reason, without anything of the content.
-        fix: what to do about it.
-        digest: equal for equal bytes; what an exception names.
+        kind: one of `mbp.quality.privacy.privacy_policy.KINDS`, or `unread`.
+        what: the kind in words.
+        place: a file, or table and column with the mark of the row.
+        line, column: 1-based, in a text; 0 where the place has no lines.
+        masked: its shape: every letter and digit as `*`; what to do about it, when it was not read.
+        digest: equal for equal values; the first 4 hex digits of the SHA-256, too few to guess the value from.
     """
 
+    kind: str
+    what: str
     place: str
-    why: str
-    fix: str
+    line: int
+    column: int
+    masked: str
     digest: str
+
+    @property
+    def finding(self) -> Finding:
+        """In the form that every check has; a file that was not read says what to do about it."""
+        column = f"column {self.column}: " if self.column else ""
+        read = self.kind != UNREAD
+        fix, shape = ("", f"{self.masked} ") if read else (self.masked, "")
+        message = f"{column}{shape}{self.digest}"
+        line = self.line or None
+        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=message)
+
+
+def described(
+    kind: str, what: str, place: str, value: str, line: int = 0, column: int = 0
+) -> SensitiveValue:
+    """A value that was found."""
+    masked = re.sub(r"[^\W_]", "*", value)
+    masked = masked if len(masked) <= LONGEST_MASK else f"{masked[:LONGEST_MASK]}…"
+    return SensitiveValue(kind, what, place, line, column, masked, mask(value))
 
 
 class Refused(Exception):  # noqa: N818 (it never leaves the readers of files)
@@ -98,9 +127,12 @@ class Budget:
             raise Refused(f"it holds more than {MOST_PARTS:,} pieces", "split it")
 
 
-def unread(place: str, data: bytes, why: str, fix: str = "unpack it, or remove it") -> Unread:
-    """The refusal of these bytes."""
-    return Unread(place, why, fix, str(mask(hashlib.sha256(data).hexdigest())))
+def unread(
+    place: str, data: bytes, why: str, fix: str = "unpack it, or remove it"
+) -> SensitiveValue:
+    """Bytes that were not read, or not all of them: why, without anything of the content."""
+    digest = str(mask(hashlib.sha256(data).hexdigest()))
+    return SensitiveValue(UNREAD, why, place, 0, 0, fix, digest)
 
 
 def table_part(place: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> ScannedPart:

@@ -40,7 +40,7 @@ from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:
-    from mbp.quality.privacy.scan import SensitiveValue
+    from mbp.quality.privacy.scanned_parts import SensitiveValue
 
 
 class RefusedPackError(Exception):

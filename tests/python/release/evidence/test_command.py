@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.quality.privacy.scan import SensitiveValue
+from mbp.quality.privacy.scanned_parts import SensitiveValue
 from mbp.release.evidence.pack_build import Pack, RefusedPackError
 from tests.python.release.evidence.packs import Release, allowed, flipped, start_of
 
