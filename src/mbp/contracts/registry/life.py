@@ -26,7 +26,7 @@ NEXT = {
     "retired": (),
 }
 
-NEAR_DAYS = 30  # `sunset_near` says it too
+NEAR_DAYS = 30
 RULES = read_codes("mbp.contracts.registry", "registry_codes.yaml")
 
 
