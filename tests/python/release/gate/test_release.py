@@ -126,7 +126,7 @@ def test_the_site_reads_what_was_recorded(released: Release) -> None:
     assert recorded.rules.keys() >= rules
     for states in recorded.rules.values():
         for state in states:
-            assert (state.verdict, state.runs[-1:]) == ("pass", "●"), state
+            assert (state["verdict"], state["runs"][-1:]) == ("pass", "●"), state
     assert recorded.watch is not None
     assert sum(one.forecasts for one in recorded.calibration) > 0
 
