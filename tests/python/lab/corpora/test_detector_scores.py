@@ -49,7 +49,10 @@ def test_the_corpus_uses_nothing_of_the_detectors(project_root: Path) -> None:
 def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: PrivacyPolicy) -> None:
     sample = detector_scores.measure("fresh", 90210, generate(90210, 2000), policy)
     assert detector_scores.Measured([sample], policy).missed == []
-    assert (policy.target.recall_percent, policy.target.precision_percent) == (95, 98)
+    assert (policy.measure.target.recall_percent, policy.measure.target.precision_percent) == (
+        95,
+        98,
+    )
     for kind in ("cpf", "cnpj", "email"):
         assert sample.scores[kind].recall_percent == 100
 
@@ -103,9 +106,9 @@ def test_what_the_policy_does_not_claim_is_shown_and_not_demanded(policy: Privac
         [detector_scores.MeasuredCorpus("x", 1, 10, 0, missed, outside=True)], policy
     )
     named = {one.split(": ")[1] for one in found.missed}
-    assert policy.not_claimed
-    assert named == set(KINDS) - policy.not_claimed.keys()
-    assert found.content()["not_claimed"] == policy.not_claimed
+    assert policy.measure.not_claimed
+    assert named == set(KINDS) - policy.measure.not_claimed.keys()
+    assert found.content()["not_claimed"] == policy.measure.not_claimed
     ours = detector_scores.Measured([detector_scores.MeasuredCorpus("x", 1, 10, 0, missed)], policy)
     assert {one.split(": ")[1] for one in ours.missed} == set(KINDS)
 
