@@ -65,6 +65,7 @@ HARMLESS = frozenset(
         "json_object",
         "json_typeof",
         "jsonb_typeof",
+        "make_timestamptz",
         "num_nonnulls",
         "num_nulls",
         "percentile_cont",

@@ -41,7 +41,7 @@ MARKS: Mapping[Trust, Raw] = {
     **{trust: frozenset({trust.name}) for trust in (Trust.CLASSIFIED, Trust.UNKNOWN)},
 }
 # Functions of their arguments alone, which the parser has no type for.
-OF_ARGUMENTS = HARMLESS | {"make_timestamptz", "now"}
+OF_ARGUMENTS = HARMLESS | {"now"}
 # Clauses whose meaning is known; with any other the query is not followed.
 CLAUSES: Mapping[type[exp.Expr], str] = {
     exp.Select: "with_ expressions from_ joins where group having qualify windows order limit offset"

@@ -127,6 +127,8 @@ FINE = (
     "with a as (select * from t) select count(*) from a union all select 1",
     'select * from "db"."marts"."mbp_quotes" as q left join u on q.a = u.a',
     "select row_number() over (partition by a order by b) from t",
+    # The end of loaded data, in a replay: every rule on freshness reads it.
+    "select max(a) <= (select make_timestamptz(cast(max(b) as bigint) * 1000) from u) from t",
 )
 
 
