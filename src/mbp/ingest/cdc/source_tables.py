@@ -151,8 +151,7 @@ def read_tables(
             or _of_publication(publication, options, published, filtered, some_columns)
         )
         tables[name] = SourceTable(
-            *(schema, name, oid, file, identity, membership, checked, columns, problem),
-            options=version or "",
+            schema, name, oid, file, identity, membership, checked, columns, problem, version or ""
         )
     return tables
 
