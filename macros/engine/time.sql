@@ -5,6 +5,14 @@
 {% macro spark__type_timestamp_utc() -%}timestamp{%- endmacro %}
 {% macro default__type_timestamp_utc() -%}{{ unsupported('type_timestamp_utc') }}{%- endmacro %}
 
+{#- No instant is before the one or after the other: an interval without an end needs no null. -#}
+{% macro beginning_of_time() -%}{{ return(adapter.dispatch('beginning_of_time', 'mbp')()) }}{%- endmacro %}
+{% macro spark__beginning_of_time() -%}timestamp '0001-01-01 00:00:00'{%- endmacro %}
+{% macro default__beginning_of_time() -%}cast('-infinity' as {{ type_timestamp_utc() }}){%- endmacro %}
+{% macro end_of_time() -%}{{ return(adapter.dispatch('end_of_time', 'mbp')()) }}{%- endmacro %}
+{% macro spark__end_of_time() -%}timestamp '9999-12-31 23:59:59.999999'{%- endmacro %}
+{% macro default__end_of_time() -%}cast('infinity' as {{ type_timestamp_utc() }}){%- endmacro %}
+
 {#- The instant of a Unix time in whole milliseconds. -#}
 {% macro timestamp_from_milliseconds(expression) -%}
     {{ return(adapter.dispatch('timestamp_from_milliseconds', 'mbp')(expression)) }}

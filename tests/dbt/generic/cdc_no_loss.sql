@@ -1,33 +1,15 @@
 {#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
     distinct keys less deletes equal the rows of the dataset, reported key by key. And what is published is
     the newest change, not one before it.
-    A key whose every change has the content of every row published under it, and is no delete, has nothing to find. Only of
-    the others, the suspects, the changes are ranked, and their rows compared column by column. -#}
+    Most keys have nothing to find, which an engine sees in less time than it compares each row. Only of the others, the
+    suspects, the changes are ranked, and their rows compared column by column. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 
 {%- set columns = logged_columns(dataset) %}
 
 with suspects as (
 
-    select distinct coalesce(logged.compact_key, shown.compact_key) as compact_key
-    from (
-        select
-            {{ compact_key(key_column) }} as compact_key,
-            {{ row_content(columns) }},
-            is_deleted
-        from {{ change_log(dataset) }}
-        where {{ key_column }} is not null
-    ) as logged
-    full outer join (
-        select
-            {{ compact_key(key_column) }} as compact_key,
-            {{ row_content(columns) }}
-        from {{ model }}
-        where {{ key_column }} is not null
-    ) as shown on logged.compact_key = shown.compact_key
-    where
-        {{ content_differs('logged', 'shown', columns) }}
-        or logged.is_deleted is distinct from false
+    {{ suspects(change_log(dataset), model, key_column, columns) }}
 
 ),
 
@@ -37,7 +19,7 @@ change_log as (
         *,
         {{ newest_first(key_column) }} as recency
     from {{ change_log(dataset) }}
-    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from suspects)
+    where {{ key_column }} is not null and {{ suspect_part(key_column) }} in (select suspect_part from suspects)
 
 ),
 
@@ -53,7 +35,7 @@ published as (
 
     select *
     from {{ model }}
-    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from suspects)
+    where {{ key_column }} is not null and {{ suspect_part(key_column) }} in (select suspect_part from suspects)
 
 )
 

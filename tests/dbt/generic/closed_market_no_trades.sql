@@ -42,17 +42,18 @@ open_intervals as (
         valid_to,
         lead(valid_from) over (partition by market_id order by valid_from) as opens_again
     from {{ ref('int_mbp__market_status_intervals') }}
-    where status = 'open' and valid_from is not null
+    where status = 'open' and valid_from is not null and market_id in (select market_id from markets)
 
 ),
 
--- After, and before, the open intervals of a market: few, so engines join a trade to those of its market.
+-- The instants before, between and after the open intervals of a market, both ends included. They are few, and none is
+-- null: so engines compare a trade with those of its market while they join it.
 not_open as (
 
     select
         market_id,
-        valid_to as starts_after,
-        opens_again as ends_before
+        valid_to + interval '1 microsecond' as first_instant,
+        coalesce(opens_again - interval '1 microsecond', {{ end_of_time() }}) as last_instant
     from open_intervals
     where valid_to is not null
 
@@ -60,43 +61,53 @@ not_open as (
 
     select
         known.market_id,
-        null as starts_after,
-        min(open_intervals.valid_from) as ends_before
+        {{ beginning_of_time() }} as first_instant,
+        coalesce(min(open_intervals.valid_from) - interval '1 microsecond', {{ end_of_time() }}) as last_instant
     from (select distinct market_id from markets) as known
     left join open_intervals on known.market_id = open_intervals.market_id
     group by known.market_id
 
 ),
 
-traded as (
+-- The same up to the first trade that the source kept.
+not_open_untraded as (
 
     select
-        quote_id,
-        market_id,
-        traded_at,
-        shares
-    from trades
-
-    union all
-
-    select
-        quotes.quote_id,
-        quotes.market_id,
-        quotes.quoted_at as traded_at,
-        quotes.volume as shares
-    from quotes
-    left join kept_trades on quotes.market_id = kept_trades.market_id
-    where kept_trades.since is null or quotes.quoted_at < kept_trades.since
+        not_open.market_id,
+        not_open.first_instant,
+        least(
+            not_open.last_instant, coalesce(kept_trades.since - interval '1 microsecond', not_open.last_instant)
+        ) as last_instant
+    from not_open
+    left join kept_trades on not_open.market_id = kept_trades.market_id
+    where kept_trades.since is null or not_open.first_instant < kept_trades.since
 
 )
 
-select traded.*
-from traded
-inner join markets on traded.market_id = markets.market_id
-inner join not_open on traded.market_id = not_open.market_id
-where
-    traded.traded_at is not null
-    and (traded.traded_at > not_open.starts_after or not_open.starts_after is null)
-    and (traded.traded_at < not_open.ends_before or not_open.ends_before is null)
+select
+    trades.quote_id,
+    trades.market_id,
+    trades.traded_at,
+    trades.shares
+from trades
+inner join not_open
+    on
+        trades.market_id = not_open.market_id
+        and trades.traded_at >= not_open.first_instant
+        and trades.traded_at <= not_open.last_instant
+
+union all
+
+select
+    quotes.quote_id,
+    quotes.market_id,
+    quotes.quoted_at as traded_at,
+    quotes.volume as shares
+from quotes
+inner join not_open_untraded
+    on
+        quotes.market_id = not_open_untraded.market_id
+        and quotes.quoted_at >= not_open_untraded.first_instant
+        and quotes.quoted_at <= not_open_untraded.last_instant
 
 {% endtest %}
