@@ -6,22 +6,42 @@
 
 {%- set columns = logged_columns(dataset) %}
 
--- Most keys have one change and nothing to compare. One pass takes the changes of the others, found by hashes (two keys of
--- one hash are only compared without need), and those that have a finding of their own.
+-- Most keys have one change and nothing to compare; the rest of the work is on the others, found by hashes (two keys of
+-- one hash are only compared without need). The log is named in each
+-- step: as one separate step it would be kept whole in memory, with every column, and read again from there.
 with changed_keys as (
 
-    select distinct compact_key
-    from (
-        {{ repeated_keys(change_log(dataset), key_column) }}
-    ) as repeated
+    {{ repeated_keys(change_log(dataset), key_column) }}
+
+),
+
+changes as (
+
+    select *
+    from {{ change_log(dataset) }}
+    where {{ key_column }} is not null and {{ compact_key(key_column) }} in (select compact_key from changed_keys)
+
+),
+
+ordered as (
+
+    select
+        {{ key_column }},
+        log_position,
+        committed_at,
+        lag(committed_at) over (
+            partition by {{ key_column }}
+            order by log_position, committed_at
+        ) as previous_committed_at
+    from changes
 
 ),
 
 told as (
 
     select
-        *,
-        {{ compact_key(key_column) }} as compact_key,
+        {{ key_column }},
+        log_position,
         case
             when log_position is null or committed_at is null then 'no position or no commit time'
             when loaded_at is null then 'no arrival time'
@@ -39,32 +59,6 @@ told as (
 
 ),
 
-changes as (
-
-    select told.*
-    from told
-    left join changed_keys on told.compact_key = changed_keys.compact_key
-    where
-        told.finding is not null
-        or changed_keys.compact_key is not null
-
-),
-
-ordered as (
-
-    select
-        {{ key_column }},
-        log_position,
-        committed_at,
-        lag(committed_at) over (
-            partition by {{ key_column }}
-            order by log_position, committed_at
-        ) as previous_committed_at
-    from changes
-    where {{ key_column }} is not null
-
-),
-
 contents as (
 
     select distinct
@@ -76,7 +70,6 @@ contents as (
         committed_at,
         log_position
     from changes
-    where {{ key_column }} is not null
 
 )
 
@@ -93,7 +86,7 @@ select
     {{ key_column }},
     log_position,
     finding
-from changes
+from told
 where finding is not null
 
 union all
