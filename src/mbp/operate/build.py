@@ -23,12 +23,7 @@ from mbp.operate.degrade.switch import as_of
 from mbp.operate.summary import BuildSummary, as_json, count_by_pack
 from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failures import LastRun, findings_of_last_run
-from mbp.quality.measurable import (
-    UNMEASURED,
-    not_measurable,
-    note_unmeasured_kpis,
-    unmeasured_kpis,
-)
+from mbp.quality.measurable import UNMEASURED, not_measurable, note_unmeasured_kpis, unmeasured_kpis
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
 from mbp.runs.dbt_process import DbtOutcome, demand, log_file, run_dbt, target_name, target_path

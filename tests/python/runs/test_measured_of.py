@@ -15,7 +15,7 @@ from mbp.cli import main as cli
 from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
-from mbp.core.state import state_folder
+from mbp.core.paths import state_folder
 from mbp.operate.degrade.reader_snapshot import green_build
 from mbp.operate.hooks.hook_state import LockOf, OpenBlock, write_lock
 from mbp.operate.hooks.kpi_collect import data_contract_break, dbt_tests

@@ -182,8 +182,7 @@ def check(
     output: Output = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
-    from mbp.contracts.registry.impact import Impacts
-    from mbp.contracts.registry.registry_view import markdown, suite
+    from mbp.contracts.registry.registry_view import Impacts, markdown, suite
     from mbp.release.waivers.waiver_check import check_waived
 
     root = project_root()
@@ -242,8 +241,8 @@ def explain(
     code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
 ) -> None:
     """Explain a code of `lint` or `check`: meaning, reason, fix."""
+    from mbp.contracts.fault_codes import explanation, listing
     from mbp.contracts.fault_codes import rules as lint_rules
-    from mbp.contracts.lint.explain import explanation, listing
     from mbp.contracts.registry.version_check import RULES
     from mbp.core.schema_check import did_you_mean
 

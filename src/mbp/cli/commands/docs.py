@@ -102,7 +102,7 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
-    from mbp.release.website.site_lineage import lineage
+    from mbp.release.website.site_facts import lineage
     from mbp.release.website.write_site import write_site
     from mbp.runs.dbt_process import target_name, target_path
 

@@ -35,7 +35,7 @@ def show(
     Exit code: 0 shown, 2 there is no such incident.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.state import state_folder
+    from mbp.core.paths import state_folder
     from mbp.operate.hooks.incidents import find_incident
     from mbp.release.documents.markdown_body import runbook_steps
 

@@ -158,7 +158,7 @@ def verify(
     from mbp.contracts.policy import load_policy
     from mbp.contracts.published_versions import datasets
     from mbp.contracts.registry.life import RULES, sunset_findings
-    from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.contracts.registry.registry_check import verify_registry
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
     root = project_root()

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import localcontext
 from typing import Any
 
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import CATALOGUE, Change, Compatibility
 from mbp.contracts.compatibility.domains import remembered
 from mbp.contracts.compatibility.governance import contract_changes
 from mbp.contracts.compatibility.languages import limited

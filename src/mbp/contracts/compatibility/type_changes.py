@@ -8,6 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import (
+    BREAK,
+    OK,
+    UNKNOWN,
     Change,
     Compatibility,
     Facets,
@@ -21,8 +24,6 @@ from mbp.contracts.compatibility.server_types import kind_on, type_fits
 from mbp.contracts.compatibility.types import fits, shown
 from mbp.contracts.compatibility.values import allowed, limits, of_kind
 from mbp.contracts.engine_types import engine_types
-
-OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 
 
 def type_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:

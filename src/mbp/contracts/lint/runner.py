@@ -17,7 +17,7 @@ from mbp.contracts.contract_loading import (
 from mbp.contracts.fault_codes import rules
 
 # Imported for their checks, which register themselves.
-from mbp.contracts.lint import check_columns, check_contract, check_limits, check_traps
+from mbp.contracts.lint import check_columns, check_contract, check_traps
 from mbp.contracts.lint.checks import CONTRACT_CHECKS, PROJECT_CHECKS, Project
 from mbp.contracts.policy import POLICY
 from mbp.contracts.semantics import CODES as SEMANTIC_CODES
@@ -28,7 +28,7 @@ from mbp.core.reporting import Finding, Suite
 from mbp.core.settings import PACKS, load_settings
 
 NAME = "mbp contracts lint"
-CHECKS = (check_columns, check_contract, check_limits, check_traps)
+CHECKS = (check_columns, check_contract, check_traps)
 
 
 def refused_codes() -> frozenset[str]:

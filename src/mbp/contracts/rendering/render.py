@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbp.contracts.contract_loading import load_contracts
-from mbp.contracts.lint.explain import lint_markdown
+from mbp.contracts.fault_codes import lint_markdown
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
@@ -22,17 +22,21 @@ from mbp.contracts.rendering.dbt_models import (
     log_models,
     sheet_macro,
 )
-from mbp.contracts.rendering.dbt_sources import (
+from mbp.contracts.rendering.dbt_properties import (
     change_log_sources_yaml,
     latest_yaml,
+    models_yaml,
     seeds_yaml,
     staging_yaml,
     telemetry_sources_yaml,
     telemetry_staging_yaml,
 )
-from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
-from mbp.contracts.rendering.models import models_yaml
-from mbp.contracts.rendering.reference import reference_files, reference_tables
+from mbp.contracts.rendering.reference import (
+    columns_markdown,
+    reference_files,
+    reference_tables,
+    rules_markdown,
+)
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
 from mbp.contracts.rendering.test_files import test_files
 from mbp.contracts.rules import all_rules

@@ -15,9 +15,8 @@ from mbp.contracts.policy import load_policy
 from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.markdown import inline
-from mbp.core.state import StateFolder
-from mbp.core.wording import few
+from mbp.core.paths import StateFolder
+from mbp.core.wording import few, inline
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
 from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.incidents import causes

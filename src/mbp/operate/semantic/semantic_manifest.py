@@ -14,7 +14,7 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
-from mbp.quality.project_reads import project_state
+from mbp.quality.measurable import project_state
 from mbp.runs.dbt_process import demand, run_dbt, target_path
 from mbp.warehouse.profile import read_target
 

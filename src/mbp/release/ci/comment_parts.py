@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.core.markdown import one_line
 from mbp.core.masking import MASKED, mask
 from mbp.core.verdict import Verdict, spelled
-from mbp.core.wording import many
+from mbp.core.wording import many, one_line
 from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import hits

@@ -32,7 +32,7 @@ from mbp.release.evidence.statement import (
     report_path,
 )
 from mbp.release.signing import AllowedSigners, SignatureRefused, verify_signature
-from mbp.release.signing.signers import FILE as SIGNERS
+from mbp.release.signing.signatures import FILE as SIGNERS
 
 
 @dataclass

@@ -14,7 +14,7 @@ import psycopg2
 
 from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
-from mbp.contracts.kpi_targets import on_target
+from mbp.contracts.hook_policy import on_target
 from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown

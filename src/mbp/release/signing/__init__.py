@@ -2,14 +2,15 @@
 
 from mbp.contracts.gates import ROLES
 from mbp.core.canonical_json import canonical
-from mbp.release.signing.signature_verification import (
+from mbp.release.signing.signatures import (
+    NAMESPACE,
+    AllowedSigners,
     SignatureRefused,
     Verified,
     fingerprint_of,
     sign,
     verify_signature,
 )
-from mbp.release.signing.signers import NAMESPACE, AllowedSigners
 
 __all__ = [
     "NAMESPACE",

@@ -25,8 +25,7 @@ from typer.testing import CliRunner
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite, deliver
-from mbp.core.reporting.annotations import as_annotations, write_annotations
-from mbp.core.reporting.output_forms import FORMATS
+from mbp.core.reporting.output_forms import FORMATS, as_annotations, write_annotations
 from mbp.core.reporting.progress import Lines
 from mbp.core.reporting.terminal import Guarded, guard, paint, printable
 from mbp.operate.semantic.metric_forms import written

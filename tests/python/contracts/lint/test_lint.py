@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 from lab.simulate.schema import CONTRACTS
 from mbp.cli import main as cli
 from mbp.contracts import load_contracts
-from mbp.contracts.fault_codes import groups, rules
+from mbp.contracts.fault_codes import explanation, groups, rules
 from mbp.contracts.lint import lint
-from mbp.contracts.lint.explain import explanation
 from mbp.contracts.lint.runner import checked_codes, refused_codes
 from mbp.contracts.policy import load_policy
 from mbp.contracts.semantics import load_semantics

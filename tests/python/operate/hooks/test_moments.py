@@ -24,8 +24,7 @@ from mbp.contracts.sheet import WHOLE
 from mbp.core import moments
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
-from mbp.core.paths import project_root
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder, project_root
 from mbp.ingest.cdc.capture_status import heartbeat
 from mbp.ingest.cdc.watched import SeenReader, WatchedCapture, alarms
 from mbp.operate.degrade import switch
