@@ -14,13 +14,7 @@ from mbp.contracts.document_node import DocumentNode, fault_at, plain_text_fault
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.policy import Policy
 from mbp.contracts.raw_columns import SOURCE
-from mbp.contracts.reading import (
-    LOGGED_LEVELS,
-    PLAIN_NAME,
-    SECONDS,
-    SERVICE_LEVELS,
-    TIMED,
-)
+from mbp.contracts.reading import LOGGED_LEVELS, PLAIN_NAME, SECONDS, SERVICE_LEVELS, TIMED
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.exercises.project_copy import copy_parts
-from mbp.contracts.lint import lint
+from mbp.contracts.lint.runner import lint
 from mbp.contracts.rendering.render import render
 from mbp.core.errors import MbpError
 from mbp.operate.build import check_rendered

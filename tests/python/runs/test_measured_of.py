@@ -21,7 +21,7 @@ from mbp.operate.hooks.hook_state import LockOf, OpenBlock, write_lock
 from mbp.operate.hooks.kpi_collect import data_contract_break, dbt_tests
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run
-from mbp.release.ci.rules_step import look
+from mbp.release.ci.ci_steps import look
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.report.report_collect import _judge
@@ -593,5 +593,5 @@ def test_only_a_slim_build_of_a_pull_request_may_be_a_part(
 ) -> None:
     project.leave_out(UNIT_TEST, **arguments)
     project.save()
-    monkeypatch.setattr("mbp.release.ci.rules_step.base_problem", lambda *_: None)
+    monkeypatch.setattr("mbp.release.ci.ci_steps.base_problem", lambda *_: None)
     assert look(project.root, project.root, "", 0).blind is not counts

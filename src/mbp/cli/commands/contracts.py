@@ -130,7 +130,7 @@ def lint(
 
     Without a profile, contracts of this project must follow its policy, any other file the standard.
     """
-    from mbp.contracts.lint import lint as lint_contracts
+    from mbp.contracts.lint.runner import lint as lint_contracts
     from mbp.contracts.lint.runner import lint_files
 
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):

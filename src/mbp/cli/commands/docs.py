@@ -71,7 +71,7 @@ def check(form: Format = "text") -> None:
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
-    from mbp.release.documents import check_documents
+    from mbp.release.documents.document_checks import check_documents
     from mbp.runs import envelope
 
     root = project_root()

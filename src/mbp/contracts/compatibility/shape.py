@@ -21,7 +21,7 @@ from mbp.contracts.compatibility.keys import column_key_changes, table_key_chang
 from mbp.contracts.compatibility.odcs_tables import custom, stored_name
 from mbp.contracts.compatibility.standard import form, remainder
 from mbp.contracts.compatibility.type_changes import type_changes
-from mbp.contracts.engine_types import engine_types
+from mbp.contracts.reading import engine_types
 
 # Distinguished from "no type is stated", which accepts anything.
 Pair = tuple[SchemaNode | None, SchemaNode | None]

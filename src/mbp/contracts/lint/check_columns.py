@@ -13,9 +13,8 @@ from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, empty
 from mbp.contracts.contract_file import ContractFile, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.engine_types import ENGINES
 from mbp.contracts.lint.checks import Project, contract_check
-from mbp.contracts.reading import CLASSIFICATIONS, NUMBERS
+from mbp.contracts.reading import CLASSIFICATIONS, ENGINES, NUMBERS
 from mbp.contracts.rules import BOUNDS, mixed
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding

@@ -190,7 +190,7 @@ def _build_part(
     manifest = read_manifest(folder, commit, MANIFEST)
     nodes = {} if isinstance(manifest, Unseen) else manifest["nodes"]
     items = tuple(failed_nodes(results["results"], nodes, veil))
-    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
+    # The reasons are those of mbp.release.ci.ci_steps: our words, but the file may come from another author.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     failed = f", {many(len(items), 'node')} failed" if items else ""

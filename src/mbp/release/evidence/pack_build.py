@@ -36,7 +36,7 @@ from mbp.release.evidence.statement import (
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import keep, run_gate
-from mbp.release.signing import fingerprint_of, sign
+from mbp.release.signing.signatures import fingerprint_of, sign
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect

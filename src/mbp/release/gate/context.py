@@ -17,8 +17,8 @@ from mbp.core.wording import few
 from mbp.ingest.raw_tables import CDC_LANDED, CDC_POSITIONS, LOADS
 from mbp.operate.hooks.hook_state import LockOf
 from mbp.operate.hooks.watch import PolicyAndWindows, look
-from mbp.release.documents import DocumentReport, check_documents
-from mbp.release.waivers import Waivers, valid_waivers
+from mbp.release.documents.document_checks import DocumentReport, check_documents
+from mbp.release.waivers.waiver_check import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded

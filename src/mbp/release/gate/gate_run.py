@@ -15,6 +15,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.odcs_documents import git
 from mbp.contracts.sheet import load_sheet
+from mbp.contracts.waiver import Waiver
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.gate_files import gates
@@ -30,7 +31,6 @@ from mbp.release.gate.rules_evidence import no_broken_rule
 from mbp.release.gate.rules_warehouse import basis_of
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.security.lock import read_lock
-from mbp.release.waivers import Waiver
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
 from mbp.runs.working_copy import WorkingCopy

@@ -14,8 +14,7 @@ from lab.simulate.schema import CONTRACTS
 from mbp.cli import main as cli
 from mbp.contracts import load_contracts
 from mbp.contracts.fault_codes import explanation, groups, rules
-from mbp.contracts.lint import lint
-from mbp.contracts.lint.runner import checked_codes, refused_codes
+from mbp.contracts.lint.runner import checked_codes, lint, refused_codes
 from mbp.contracts.policy import load_policy
 from mbp.contracts.semantics import load_semantics
 from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
