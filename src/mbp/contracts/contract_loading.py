@@ -22,7 +22,7 @@ from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
 from mbp.contracts.reading import contract_of
 from mbp.contracts.rule_ids import Known, recorded_ids, with_ids
-from mbp.contracts.rules import derived_rules, explicit_rules, is_written_here
+from mbp.contracts.rules import derived_rules, explicit_rule, is_written_here
 from mbp.core.dbt_project import files_in
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -161,7 +161,10 @@ def _with_rules(
 ) -> dict[str, Contract]:
     """The contracts with the rules that follow from their schemas, and their quality entries."""
     contracts = {key: contract_of(file, files) for key, file in files.items()}
-    explicit = {key: tuple(explicit_rules(file)) for key, file in files.items()}
+    explicit = {
+        key: tuple(explicit_rule(entry, file) for entry in file.entries)
+        for key, file in files.items()
+    }
     stated = [rule for rules in explicit.values() for rule in rules]
     derived = {key: derived_rules(contract, policy) for key, contract in contracts.items()}
     named = with_ids((rule for rules in derived.values() for rule in rules), stated, known)

@@ -283,16 +283,11 @@ def _cells(rule: Rule) -> tuple[str, ...]:
     return rule.id, rule.severity, rule.owner, rule.family
 
 
-def explicit_rules(contract: ContractFile) -> Iterator[Rule]:
-    """Rules of the `quality` blocks of the columns and of the dataset, in their order.
+def explicit_rule(entry: QualityEntry, contract: ContractFile) -> Rule:
+    """The rule of an entry of a `quality` block, of a column or of the dataset.
 
-    What is wrong in an entry is left empty: `mbp.contracts.rule_faults` says it.
+    What is wrong in it is left empty: `mbp.contracts.rule_faults` says it.
     """
-    for entry in contract.entries:
-        yield _rule(entry, contract)
-
-
-def _rule(entry: QualityEntry, contract: ContractFile) -> Rule:
     node, more = entry.node, entry.node.custom()
     absent = node.at("customProperties", "absent")
     test, arguments = _test(node)

@@ -16,7 +16,6 @@ from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, deliver, report, show
 
 if TYPE_CHECKING:
-    from mbp.core.reporting import Suite
     from mbp.operate.hooks.watch import HookEvaluationRecord
 
 WATCH_EXAMPLES = examples(

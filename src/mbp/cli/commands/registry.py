@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,9 +13,6 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report
 from mbp.core.reporting.progress import progress
-
-if TYPE_CHECKING:
-    from mbp.core.reporting import Finding
 
 
 def register(app: typer.Typer) -> None:

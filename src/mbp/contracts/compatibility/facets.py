@@ -189,24 +189,16 @@ def _change(
     return Change(code, f"{nodes[1].path}.{part}", *verdicts, *texts, note, witness)
 
 
-def _uuid(text: str) -> bool:
-    return str(UUID(text)) == text.lower()
-
-
-def _email(text: str) -> bool | None:
-    # Texts that no reader of RFC 5321 takes; whether one takes the others depends on the reader.
-    return False if "@" not in text or " " in text else None
-
-
 def _uri(text: str) -> bool | None:
     return None if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text) else False
 
 
 CHECKS: dict[str, Callable[[str], bool | None]] = {
-    "uuid": _uuid,
+    "uuid": lambda text: str(UUID(text)) == text.lower(),
     "ipv4": lambda text: bool(ipaddress.IPv4Address(text)) or True,
     "ipv6": lambda text: bool(ipaddress.IPv6Address(text)) or True,
-    "email": _email,
+    # Texts that no reader of RFC 5321 takes; whether one takes the others depends on the reader.
+    "email": lambda text: False if "@" not in text or " " in text else None,
     "hostname": lambda text: len(text) <= 253 and _HOST.fullmatch(text) is not None,  # noqa: PLR2004
     "uri": _uri,
     "url": _uri,

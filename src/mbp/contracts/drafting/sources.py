@@ -235,7 +235,10 @@ def with_facts(
     Args:
         datasets: those that have a contract; a reference to another one cannot be held.
     """
-    documented = {name.lower(): text for name, text in _documented(node)}
+    documented = {
+        str(name).lower(): plain(str(column.get("description") or ""))
+        for name, column in (node.get("columns") or {}).items()
+    }
     known = set(datasets)
     results = []
     for column in columns:
@@ -271,11 +274,6 @@ def with_key(
         replace(column, key=True, unique=True, required=True) if column.name == key else column
         for column in results
     ]
-
-
-def _documented(node: Node) -> Iterator[tuple[str, str]]:
-    for name, column in (node.get("columns") or {}).items():
-        yield str(name), plain(str(column.get("description") or ""))
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from semver import Version
 
@@ -42,11 +42,9 @@ from mbp.contracts.registry.life import RULES as LIFE_RULES
 from mbp.contracts.registry.life import sunset_findings
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
+from mbp.contracts.waiver import Waiver
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
-
-if TYPE_CHECKING:
-    from mbp.contracts.waiver import Waiver
 
 BLOCK = "block_deploy"
 WaiverOf = Callable[[str], "Waiver | None"]

@@ -258,7 +258,11 @@ def _annotation(finding: Finding) -> str:
     fix = f". Fix: {finding.fix}" if finding.fix else ""
     owner = f" (owner {finding.owner})" if finding.owner else ""
     named = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
-    properties = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)
+    properties = ",".join(
+        f"{name}={_data(value).replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in named.items()
+        if value
+    )
     return f"::{COMMANDS[finding.severity]} {properties}::{_data(subject + finding.sentence + fix + owner)}"
 
 
@@ -267,10 +271,6 @@ def _data(text: str) -> str:
     for letter in "%\r\n":
         text = text.replace(letter, f"%{ord(letter):02X}")
     return printable(text)
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 _WRITERS: dict[str, Callable[[Suite], str]] = {

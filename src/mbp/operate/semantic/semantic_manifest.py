@@ -7,7 +7,6 @@ per target.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,10 @@ def read_manifest(folder: Path, root: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(manifest_text(path, root))
     made = path.stat().st_mtime
     newer = sorted(
-        shown(file, root) for file in _semantic_files(root) if file.stat().st_mtime > made
+        shown(file, root)
+        for folder in SOURCES
+        for file in (root / folder).rglob("*")
+        if file.suffix in READ_SUFFIXES and file.stat().st_mtime > made
     )
     if newer:
         raise MbpError(
@@ -88,8 +90,3 @@ def read_manifest(folder: Path, root: Path) -> dict[str, Any]:
             fix="run `dbt parse`",
         )
     return document
-
-
-def _semantic_files(root: Path) -> Iterator[Path]:
-    for folder in SOURCES:
-        yield from (path for path in (root / folder).rglob("*") if path.suffix in READ_SUFFIXES)

@@ -207,7 +207,7 @@ def evidence_agrees(
     measurements: dict[str, Mapping[str, Any]] = {}
     for place in sorted(measured):
         yield from _measurement(place, members, measurements)
-    folders = _folders(members)
+    folders = {str(folder) for name in members for folder in PurePosixPath(name).parents}
     for result in report["results"]:
         if result["verdict"] not in RELEASING:
             continue
@@ -250,10 +250,6 @@ def _measurement(
         yield Finding("evidence", f"is the measurement {document['name']!r}", place)
     if wrong := contradiction(document, members.get):
         yield Finding("underived", wrong, place)
-
-
-def _folders(members: Mapping[str, bytes]) -> set[str]:
-    return {str(folder) for name in members for folder in PurePosixPath(name).parents}
 
 
 def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.core.errors import MbpError
@@ -17,6 +17,7 @@ from mbp.core.wording import many
 from mbp.core.yaml_io import line_of, load
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
+from mbp.quality.privacy.scanned_parts import SensitiveValue
 from mbp.release.evidence.container import write_archive
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below, relation
 from mbp.release.evidence.statement import (
@@ -40,9 +41,6 @@ from mbp.release.signing.signatures import fingerprint_of, sign
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
-
-if TYPE_CHECKING:
-    from mbp.quality.privacy.scanned_parts import SensitiveValue
 
 FILE = "contracts/a110/evidence_pack.yaml"
 GROUP_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}

@@ -311,13 +311,9 @@ def _kpis(root: Path) -> Mapping[str, str]:
     return {kpi.id: f"{kpi.target}" for kpi in sheet.kpis.values()}
 
 
-def _dependencies(root: Path) -> Mapping[str, str]:
-    return {pinned.name: pinned.version for pinned in read_lock(root, LOCK)}
-
-
 PARTS: dict[str, Callable[[Path], Mapping[str, str]]] = {
     "contracts": _contracts,
     "rules": _rules,
     "KPIs": _kpis,
-    "dependencies": _dependencies,
+    "dependencies": lambda root: {pinned.name: pinned.version for pinned in read_lock(root, LOCK)},
 }

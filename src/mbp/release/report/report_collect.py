@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import duckdb
 import psycopg2
@@ -22,8 +22,9 @@ from mbp.core.reporting.chart import Point
 from mbp.core.verdict import COMPARISONS
 from mbp.operate.hooks import hook_status as screen
 from mbp.operate.hooks.actions import CDC_LAG
+from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import KpiWindow
-from mbp.operate.hooks.watch import look
+from mbp.operate.hooks.watch import PolicyAndWindows, look
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import run_gate
@@ -41,11 +42,6 @@ from mbp.release.report.report_facts import (
 from mbp.runs import envelope
 from mbp.runs.claims import Objection, Way, objections
 from mbp.runs.dbt_process import target_name
-
-if TYPE_CHECKING:
-    from mbp.operate.hooks.hook_status import Row
-    from mbp.operate.hooks.watch import PolicyAndWindows
-
 
 T = TypeVar("T")
 
@@ -100,7 +96,7 @@ def facts(
         ),
         measurements=report_project.measurements(root, _demanded(root, gate), judge),
         files=frozenset(),
-        folder_to_root=_way(page.resolve().parent, root.resolve()),
+        folder_to_root=Path(os.path.relpath(root.resolve(), page.resolve().parent)).as_posix(),
     )
     return replace(collected, files=frozenset(_readable(root, sorted(set(_places(collected))))))
 
@@ -171,10 +167,6 @@ def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:
         # A path that leads out of the project is shown back as it is, which is not relative.
         if path.exists() and not PurePosixPath(shown(path, root)).is_absolute():
             yield place
-
-
-def _way(folder: Path, root: Path) -> str:
-    return PurePosixPath(Path(os.path.relpath(root, folder))).as_posix()
 
 
 # Points of a chart.
