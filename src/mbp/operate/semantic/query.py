@@ -21,8 +21,7 @@ from mbp.core.sql_guard import demand_expression
 from mbp.ingest.loading.source_facts import NOTHING_ABSENT, source_facts
 from mbp.operate.semantic.calibration import HORIZON, RELATION, Bin, calibration
 from mbp.operate.semantic.metricflow import SemanticLayer
-from mbp.operate.semantic.metrics_check import metrics_of
-from mbp.operate.semantic.semantic_manifest import fresh_manifest
+from mbp.operate.semantic.metrics_check import fresh_manifest, metrics_of
 from mbp.quality.measurable import unmeasured_columns
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
