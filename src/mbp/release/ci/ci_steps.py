@@ -31,7 +31,7 @@ from mbp.release.ci.step_reports import (
     RUN_RESULTS,
     STEPS,
     CiStep,
-    Unseen,
+    UnseenError,
     base_problem,
     read_manifest,
 )
@@ -257,11 +257,11 @@ def _slim(root: Path, base_folder: Path | None, base: str) -> bool:
 def _holding_on_main(root: Path, base_folder: Path | None, base: str) -> set[str]:
     if base_folder is None or base_problem(base_folder, base) is not None:
         return set()
-    artifacts: Sequence[dict[str, Any] | Unseen] = [
-        read_manifest(base_folder, base, name) for name in (MANIFEST, RUN_RESULTS)
-    ]
-    manifest, results = artifacts
-    if isinstance(manifest, Unseen) or isinstance(results, Unseen):
+    try:
+        manifest, results = (
+            read_manifest(base_folder, base, name) for name in (MANIFEST, RUN_RESULTS)
+        )
+    except UnseenError:
         return set()
     for group in ("nodes", "unit_tests"):
         for unique_id, node in manifest.get(group, {}).items():
