@@ -77,10 +77,6 @@ def _markdown(answer: Answer) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _csv(answer: Answer) -> str:
-    return csv_for_people(answer.columns, ([_exact(value) for value in row] for row in answer.rows))
-
-
 def _json(answer: Answer) -> str:
     document = {
         "metrics": [{"name": name, "unit": answer.units.get(name)} for name in answer.metrics],
@@ -127,7 +123,9 @@ def _exact(value: Any) -> Any:
 
 _WRITERS: dict[str, Callable[[Answer], str]] = {
     "text": _table,
-    "csv": _csv,
+    "csv": lambda answer: csv_for_people(
+        answer.columns, ([_exact(value) for value in row] for row in answer.rows)
+    ),
     "json": _json,
     "markdown": _markdown,
 }

@@ -15,6 +15,7 @@ from typing import Any
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
+from mbp.operate.hooks.watch import look as evaluated
 from mbp.operate.semantic.calibration import Bin, calibration
 from mbp.operate.semantic.query import Question, open_layer, request_of
 from mbp.quality.column_readers import ColumnReaders
@@ -154,7 +155,7 @@ def look(root: Path, target: str | None) -> RecordedState:
         why = f"{error.what}. Fix: {error.fix or 'run `mbp build`, then `mbp quality record`'}"
     watch, watch_why = None, ""
     try:
-        watch = watch_facts(root, chosen)
+        watch = watch_facts(evaluated(root, chosen))
     except MbpError as error:
         watch_why = f"{error.what}. Fix: {error.fix or 'run `mbp build`'}"
     return RecordedState(datetime.now(UTC), chosen, rules, why, anomalies, watch, watch_why, bins)
