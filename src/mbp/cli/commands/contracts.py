@@ -11,7 +11,7 @@ import typer
 from mbp.cli.commands import CONTRACTS
 from mbp.cli.options import Check, Datasets, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
-from mbp.core.files import stale, write_stale
+from mbp.core.files import write_stale
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, report, show
 
@@ -73,14 +73,7 @@ def render(check: Check = False, form: Format = "text") -> None:
     from mbp.core.reporting.output_forms import render_or_check
 
     root = project_root()
-    contents = _rendered(root)
-    render_or_check(
-        check,
-        lambda: write_stale(root, contents),
-        lambda: stale(root, contents),
-        rendering.FIX,
-        form,
-    )
+    render_or_check(check, root, _rendered(root), rendering.FIX, form)
 
 
 def _rendered(root: Path) -> dict[str, str | None]:

@@ -86,10 +86,10 @@ def check(form: Format = "text") -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.output_forms import render_or_check
-    from mbp.release.documents.document_checks import FIX, render_documents, stale_documents
+    from mbp.release.documents.document_checks import FIX, rendered_documents
 
     root = project_root()
-    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
+    render_or_check(check, root, rendered_documents(root), FIX, form)
 
 
 def site(

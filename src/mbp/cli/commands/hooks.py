@@ -206,11 +206,10 @@ def _would_send(watched: HookEvaluationRecord) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
     from mbp.core.reporting.output_forms import render_or_check
-    from mbp.operate.hooks.alert_rules import FIX, stale_files
-    from mbp.operate.hooks.alert_rules import render as rendering
+    from mbp.operate.hooks.alert_rules import FIX, rendered
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
+    render_or_check(check, root, rendered(root), FIX, form)
 
 
 def status(target: Target = None, form: ReportFormat = "text") -> None:

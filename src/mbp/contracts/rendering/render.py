@@ -43,7 +43,7 @@ from mbp.contracts.rendering.yaml_text import MARK
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
-from mbp.core.files import stale, write_stale
+from mbp.core.files import stale
 from mbp.core.settings import load_settings
 from mbp.core.templates import SQUARE, templates
 
@@ -125,11 +125,6 @@ def rendered(root: Path) -> dict[str, str | None]:
 def stale_files(root: Path) -> list[str]:
     """Generated files that are missing or differ from what the contracts say, by path."""
     return stale(root, rendered(root))
-
-
-def render(root: Path) -> list[str]:
-    """Writes what is stale; the paths written. All is compiled before the first write."""
-    return write_stale(root, rendered(root))
 
 
 def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:

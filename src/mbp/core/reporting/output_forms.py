@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +17,7 @@ from xml.etree import ElementTree as Xml
 import typer
 
 from mbp.core.errors import EXIT_FINDINGS, MbpError
-from mbp.core.files import write_text
+from mbp.core.files import stale, write_stale, write_text
 from mbp.core.reporting.findings import SEVERITIES, CodeMeaning, Finding, Severity, Suite
 from mbp.core.reporting.terminal import Guarded, printable
 from mbp.core.wording import code, inline, many
@@ -346,22 +346,21 @@ def write_output(path: Path, whole: str) -> None:
 
 
 def render_or_check(
-    check: bool,
-    write: Callable[[], Sequence[str]],
-    stale: Callable[[], Sequence[str]],
-    fix: str,
-    form: str,
+    check: bool, root: Path, contents: Mapping[str, str | None], fix: str, form: str
 ) -> None:
     """Writes the generated files that are stale, or with `check` names them and writes nothing.
+
+    Args:
+        contents: path in the project -> content, as of `mbp.core.files.stale`.
 
     Raises:
         typer.Exit: with findings, when `check` found stale files.
     """
     if not check:
-        changed = write()
+        changed = write_stale(root, contents)
         for name in changed:
             typer.echo(f"wrote {name}", err=True)
         typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
         return
-    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale()]
+    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale(root, contents)]
     report(Suite("generated files", ["all"], findings, unit="set"), form)

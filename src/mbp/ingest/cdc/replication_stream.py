@@ -23,6 +23,7 @@ from mbp.ingest.cdc.capture_control import Event
 from mbp.ingest.cdc.market_source import MarketSource, Snapshot, snapshot_rows, source_tables
 from mbp.ingest.cdc.pgoutput import POSTGRES_EPOCH_MICROSECONDS
 from mbp.ingest.cdc.sink import Sink
+from mbp.ingest.cdc.source_tables import Columns
 
 STATUS_SECONDS = 10.0
 # A message: its kind, LSN, end of the log and time of the source, and from there on its payload. A sign of life: kind,
@@ -31,7 +32,6 @@ MESSAGE, PAYLOAD = ord("w"), 25
 BEGIN = ord("B")
 STATUS = struct.Struct(">cQQQqB")
 SQLSTATE = ord("C")
-Columns = Mapping[str, Sequence[tuple[str, str]]]
 
 
 class Message(NamedTuple):
