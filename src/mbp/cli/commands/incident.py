@@ -57,6 +57,8 @@ def show(
 
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
+    from dataclasses import replace
+
     from mbp.operate.hooks.incidents import causes
     from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
@@ -69,4 +71,5 @@ def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     except MbpError as error:
         return f"not read: {error}"
     findings = [pair for pair in run.findings if pair[0].rule_id in broken]
-    return failures.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]
+    shown = replace(run, findings=findings, partial=())
+    return failures.suite(shown).table.rpartition("\n")[0]

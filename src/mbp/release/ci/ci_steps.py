@@ -215,10 +215,7 @@ class RulesAfterBuild:
 
     def document(self) -> dict[str, Any]:
         """As JSON: that of `mbp quality failures`, and the rules that were carried over."""
-        results = failures.as_json(
-            self.failures.findings, self.failures.passed, self.failures.notes, self.failures.partial
-        )
-        return {**results, "carried_over": list(self.carried_over)}
+        return {**failures.as_json(self.failures), "carried_over": list(self.carried_over)}
 
 
 def look(root: Path, base_folder: Path | None, base: str, limit: int) -> RulesAfterBuild:
