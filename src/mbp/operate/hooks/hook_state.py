@@ -1,4 +1,4 @@
-"""Where a watcher keeps what others act on: release.lock, the outbox and the incidents."""
+"""What a watcher keeps: release.lock and the outbox, on which others act, and the rows that are added to its ledger."""
 
 from __future__ import annotations
 
