@@ -1,4 +1,4 @@
-"""Rules and KPIs that the loaded rows cannot show: they read something that none of their sources has."""
+"""What rules and KPIs read, and those that the loaded rows cannot show: none of their sources has what they read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a contract that decide whether a value is valid, and the changes between two of them."""
+"""The parts of a contract that decide whether a value is valid, changes between two of them, and the codes of these."""
 
 from __future__ import annotations
 

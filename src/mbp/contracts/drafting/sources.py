@@ -1,4 +1,4 @@
-"""Drafts from files: a JSON Schema, an Avro schema, properties of dbt models."""
+"""Drafts from files (JSON Schema, Avro, properties of dbt models), from a dbt manifest, and from a live table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds of reference: what the contracts say, as rows that models can join, and their properties."""
+"""What the contracts say: seeds of reference, which models can join; doc blocks of columns; the table of rules."""
 
 from __future__ import annotations
 

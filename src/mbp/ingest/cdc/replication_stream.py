@@ -1,4 +1,4 @@
-"""The messages of a slot, and what is confirmed of them: only what the warehouse has.
+"""The messages of a slot after a first snapshot, and what is confirmed of them: only what the warehouse has.
 
 psycopg2 confirms by itself whatever the source says it has sent, as long as it believes that all it has read is
 confirmed: the slot is then ahead of the warehouse after an ordinary stop. So nothing is confirmed through it. The

@@ -1,4 +1,4 @@
-"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard checks, a read-only session runs."""
+"""Asks the warehouse for metrics, by plain names and conditions. MetricFlow compiles, the guard checks; only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules of a gate read: one warehouse, one source, one moment."""
+"""What the rules of a gate read: one warehouse, where its data comes from, one source, one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges every check of a gate, and then asks who signed."""
+"""Judges every check of a gate, and then asks who signed, and what changed since the last release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules over what the warehouse measured: KPI windows, watchers, decisions, alarms."""
+"""Rules over what the warehouse measured: KPI windows, watchers, decisions, alarms; and what a verdict rests on."""
 
 from __future__ import annotations
 
