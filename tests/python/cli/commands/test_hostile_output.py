@@ -245,7 +245,9 @@ def rule_report(value: str) -> str:
     finding = RuleVerdict(
         *("a_rule", "mbp_quotes", "DATA", "error", "A89", "", "fail", 1, value, value, None)
     )
-    found = quality_report.suite([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    found = quality_report.suite(
+        quality_report.Failures([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    )
     return found.table
 
 
