@@ -24,7 +24,7 @@ WORDS = (
 )
 # file -> why it may hold one.
 EXCEPTIONS = {
-    "src/mbp/contracts/rendering/dbt_sources.py": "describes the one source that is captured",
+    "src/mbp/contracts/rendering/dbt_properties.py": "describes the one source that is captured",
     "src/mbp/operate/hooks/templates/dashboard.yml.j2": "titles of the dashboards that the measurement sheet names",
 }
 

@@ -21,8 +21,7 @@ from lab.drill.watching import HOOK, WatchedScenario, build_empty, stretched, wa
 from lab.exercises.project_copy import copy_parts
 from lab.market_server import create
 from lab.postgres_server import PostgresServer, installed
-from mbp.contracts.hook_policy import load_hooks
-from mbp.contracts.kpi_targets import on_target
+from mbp.contracts.hook_policy import load_hooks, on_target
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean
 from mbp.ingest.cdc import change_shape

@@ -12,10 +12,9 @@ from ruamel.yaml import YAML
 
 from lab.exercises.project_copy import TARGET, ProjectCopy
 from mbp.contracts.exercises import ExpectedDecision
-from mbp.contracts.hook_policy import HOOKS, Hook, HookPolicy
-from mbp.contracts.kpi_targets import on_target
+from mbp.contracts.hook_policy import HOOKS, Hook, HookPolicy, on_target
 from mbp.core.errors import MbpError
-from mbp.core.state import state_folder
+from mbp.core.paths import state_folder
 from mbp.operate.degrade.switch import status
 from mbp.operate.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
 from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.release.signing import NAMESPACE
+from mbp.release.signing.signatures import NAMESPACE
 
 ALWAYS = ("20200101Z", "20990101Z")
 

@@ -163,8 +163,7 @@ def write_log(error: Exception, trace: str) -> str:
     The name is a digest of the error's kind and places: the same fault, met every minute, is one file.
     """
     from mbp.core.files import write_text
-    from mbp.core.paths import project_root, shown
-    from mbp.core.state import state_folder
+    from mbp.core.paths import project_root, shown, state_folder
 
     root = project_root()
     frames = traceback.extract_tb(error.__traceback__)

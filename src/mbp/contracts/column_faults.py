@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from mbp.contracts.contract_file import ContractFile, reading_check, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.policy import Policy
 from mbp.contracts.reading import (
     CLASSIFICATIONS,
     COLUMN_EXTRAS,
     CONTRACT_EXTRAS,
+    ENGINES,
     NUMBERS,
     OPTIONS,
     REASONED_FAMILIES,
     RULE_EXTRAS,
     TYPE_NAME,
+    engine_types,
 )
 from mbp.contracts.rules import BOUNDS, anchored, families_of_options, mixed
 from mbp.core.errors import MbpError

@@ -13,17 +13,16 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
+from mbp.contracts import column_faults, contract_faults, rule_faults
 from mbp.contracts.contract_file import READING_CHECKS, ContractFile, dataset_of, parsed, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.fault_codes import fault, fault_of
 from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
-from mbp.contracts.quality import explicit_rules, is_written_here
 from mbp.contracts.reading import contract_of
 from mbp.contracts.rule_ids import Known, recorded_ids, with_ids
-from mbp.contracts.rules import derived_rules
+from mbp.contracts.rules import derived_rules, explicit_rule, is_written_here
 from mbp.core.dbt_project import files_in
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -36,7 +35,7 @@ DEFINES = r"{%%-?\s*(?:test\s+|macro\s+(?:\w+__)?test_)%s\("
 # Their checks register themselves; loading refuses in this order.
 CHECKS = (
     contract_faults.__name__,
-    enforced_keys.__name__,
+    contract_faults.__name__,
     column_faults.__name__,
     rule_faults.__name__,
 )
@@ -162,7 +161,10 @@ def _with_rules(
 ) -> dict[str, Contract]:
     """The contracts with the rules that follow from their schemas, and their quality entries."""
     contracts = {key: contract_of(file, files) for key, file in files.items()}
-    explicit = {key: tuple(explicit_rules(file)) for key, file in files.items()}
+    explicit = {
+        key: tuple(explicit_rule(entry, file) for entry in file.entries)
+        for key, file in files.items()
+    }
     stated = [rule for rules in explicit.values() for rule in rules]
     derived = {key: derived_rules(contract, policy) for key, contract in contracts.items()}
     named = with_ids((rule for rules in derived.values() for rule in rules), stated, known)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.templates import templates
 from mbp.core.yaml_io import load
+
+WIDTH = 100
 
 
 @cache
@@ -44,3 +48,31 @@ def fault(
 def fault_of(error: MbpError, code: str, path: str) -> Finding:
     """The same as a finding; at `path` where the error names no file."""
     return fault(code, str(error.path or path), error.line, error.what, "", error.fix)
+
+
+def listing(known: Iterable[CodeMeaning]) -> str:
+    """One line per code."""
+    return "\n".join(f"{rule.code:32} {rule.title}" for rule in known)
+
+
+def explanation(rule: CodeMeaning) -> str:
+    """What, why and fix of one code."""
+    parts = {"what": rule.what or rule.title, "why": rule.why, "fix": rule.fix}
+    lines = [f"{rule.code}: {rule.title}"]
+    for word, message in parts.items():
+        lines += textwrap.wrap(
+            message, WIDTH, initial_indent=f"  {word:5} ", subsequent_indent=" " * 8
+        )
+    return "\n".join(lines)
+
+
+def lint_markdown() -> str:
+    """docs/reference/lint.md."""
+    environment = templates("mbp.contracts")
+    environment.filters["escaped"] = _escaped
+    text = environment.get_template("lint.md.j2").render(codes=rules(), groups=groups())
+    return f"{text.rstrip()}\n"
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.split()).replace("<", "\\<").replace("*", "\\*")

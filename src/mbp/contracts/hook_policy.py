@@ -15,6 +15,7 @@ from mbp.core.paths import is_file_inside
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean, violations
 from mbp.core.site_pages import page_url, site_address
+from mbp.core.verdict import COMPARISONS
 from mbp.core.yaml_io import line_of
 
 HOOKS = "contracts/a110/hooks.yaml"
@@ -207,3 +208,32 @@ def _finding(
     code: str, node: Any, key: str, name: str, what: str, fix: str = "keep one"
 ) -> Finding:
     return Finding(code, what, HOOKS, line_of(node, key), name, fix)
+
+
+def on_target(kpi: Kpi, value: float | None) -> bool:
+    """False for a missed target and for no value."""
+    return value is not None and COMPARISONS[kpi.operator](value, kpi.bound)
+
+
+def rows(policy: HookPolicy) -> list[dict[str, str]]:
+    """Every valid hook with all its facts, in the order of the file."""
+    return [
+        {
+            "hook": hook.id,
+            "kpi": hook.kpi.id,
+            "threshold": hook.kpi.target,
+            "window": hook.kpi.window,
+            "entities": hook.entities,
+            "for_windows": str(hook.for_windows),
+            "watcher": hook.kpi.watcher,
+            "action": hook.action,
+            "owner": hook.kpi.owner,
+            "route": hook.receiver,
+            "severity": hook.severity,
+            "must_have": "yes" if hook.must_have else "no",
+            "rollback": hook.rollback,
+            "runbook": hook.runbook,
+            "evidence": ", ".join(hook.evidence),
+        }
+        for hook in policy.hooks.values()
+    ]

@@ -10,9 +10,24 @@ from collections.abc import Mapping
 
 from mbp.contracts.contract_file import ContractFile, target_of
 from mbp.contracts.document_node import DocumentNode
-from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.model import ChangeLog, Column, Contract, Reference, ServiceLevel
 
+ENGINES = ("duckdb", "postgres", "spark")
+# Name of the physical type -> its name in the catalog of each engine, in the order of ENGINES.
+NAMES = {
+    "bigint": ("BIGINT", "bigint", "bigint"),
+    "boolean": ("BOOLEAN", "boolean", "boolean"),
+    "date": ("DATE", "date", "date"),
+    "decimal": ("DECIMAL", "numeric", "decimal"),
+    "double": ("DOUBLE", "double precision", "double"),
+    "integer": ("INTEGER", "integer", "int"),
+    "smallint": ("SMALLINT", "smallint", "smallint"),
+    "string": ("VARCHAR", "text", "string"),
+    "timestamp": ("TIMESTAMP", "timestamp without time zone", "timestamp_ntz"),
+    "timestamptz": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone", "timestamp"),
+}
+PLAIN = "|".join(sorted(NAMES.keys() - {"decimal"}))
+TYPE = re.compile(rf"({PLAIN})|decimal(\(\d+,\d+\))")
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
 # What rules.py can turn into a test. Nothing would check any other option.
 OPTIONS = {
@@ -60,6 +75,15 @@ _UNITS = {
     31536000: ("y", "yr", "year", "years"),
 }
 SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names}
+
+
+def engine_types(physical_type: str) -> dict[str, str]:
+    """Engine -> type, for each of ENGINES; empty where the contract has to state them itself."""
+    match = TYPE.fullmatch(physical_type)
+    if match is None:
+        return {}
+    names = NAMES[match[1] or "decimal"]
+    return {engine: f"{name}{match[2] or ''}" for engine, name in zip(ENGINES, names, strict=True)}
 
 
 def contract_of(file: ContractFile, files: Mapping[str, ContractFile] | None = None) -> Contract:

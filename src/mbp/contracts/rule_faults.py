@@ -9,15 +9,9 @@ from mbp.contracts.column_faults import expression_faults
 from mbp.contracts.contract_file import ContractFile, QualityEntry, reading_check
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.policy import Policy
-from mbp.contracts.quality import (
-    LIBRARY_FAMILIES,
-    OPERATORS,
-    QUOTED,
-    ROW_COUNT_BOUNDS,
-    TEST_NAME,
-)
 from mbp.contracts.reading import PLAIN_NAME
 from mbp.contracts.rule_ids import LONGEST
+from mbp.contracts.rules import LIBRARY_FAMILIES, OPERATORS, QUOTED, ROW_COUNT_BOUNDS, TEST_NAME
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 

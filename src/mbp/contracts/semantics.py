@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 from mbp.contracts.contract_file import read_document
-from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.document_node import DocumentNode, fault_at, plain_text_faults
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.model import Contract
-from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import Policy
 from mbp.core.forms import NAME, SOME, Name, Narrowed, Positive, Version, schema_of
 from mbp.core.reporting import Finding

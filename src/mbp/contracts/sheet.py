@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mbp.contracts.contract_loading import read_contracts
-from mbp.contracts.plain_text import demand_plain_text
+from mbp.contracts.document_node import demand_plain_text
 from mbp.contracts.policy import Policy
 from mbp.core.forms import (
     SOME,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.core.errors import MbpError
 
 ROOT_MARK = "dbt_project.yml"
+DEFAULT = ".mbp"
+
+
+LOCK = "release.lock"
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -82,3 +87,30 @@ def shown(path: Path, root: Path) -> str:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         return str(path)
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The folder `MBP_STATE_DIR` (relative to the project), else .mbp/."""
+
+    path: Path
+
+    @property
+    def outbox(self) -> Path:
+        """Messages that wait; those that were delivered lie in its folder sent/."""
+        return self.path / "outbox"
+
+    @property
+    def incidents(self) -> Path:
+        """One Markdown file per decision."""
+        return self.path / "incidents"
+
+    @property
+    def lock(self) -> Path:
+        """What blocks merges and deployments."""
+        return self.path / LOCK
+
+
+def state_folder(root: Path) -> StateFolder:
+    """The state folder of the project."""
+    return StateFolder(root / os.environ.get("MBP_STATE_DIR", DEFAULT))

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from mbp.core import markdown
+from mbp.core import wording
 
 # For a text that has the marks of Jinja itself: [[ ]] and [% %] are filled here.
 SQUARE = {
@@ -21,7 +21,7 @@ SQUARE = {
 
 def templates(package: str, **settings: Any) -> Environment:
     """The templates in the folder `templates` of a package. In HTML and SVG every value is escaped; elsewhere the
-    template's own filters do it, such as those of `mbp.core.markdown`.
+    template's own filters do it, such as those of `mbp.core.wording`.
     """
     environment = Environment(
         loader=PackageLoader(package),
@@ -32,5 +32,5 @@ def templates(package: str, **settings: Any) -> Environment:
         keep_trailing_newline=True,
         **settings,
     )
-    environment.filters.update(cell=markdown.cell, code=markdown.code, inline=markdown.inline)
+    environment.filters.update(cell=wording.cell, code=wording.code, inline=wording.inline)
     return environment

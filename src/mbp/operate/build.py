@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import psycopg2
 
-from mbp.contracts import all_rules
+from mbp.contracts import Contract, all_rules, load_contracts
+from mbp.contracts.rendering.render import FIX, stale_files
 from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -22,16 +23,13 @@ from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.summary import BuildSummary, as_json, count_by_pack
 from mbp.quality.coverage.coverage_measure import Count
+from mbp.quality.coverage.documentation_coverage import measure_project
 from mbp.quality.failures import LastRun, findings_of_last_run
-from mbp.quality.measurable import (
-    UNMEASURED,
-    not_measurable,
-    note_unmeasured_kpis,
-    unmeasured_kpis,
-)
+from mbp.quality.measurable import UNMEASURED, not_measurable, note_unmeasured_kpis, unmeasured_kpis
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
 from mbp.runs.dbt_process import DbtOutcome, demand, log_file, run_dbt, target_name, target_path
+from mbp.runs.envelope import Begun
 from mbp.runs.preflight import (
     SAMPLE,
     check_seeds,
@@ -42,14 +40,6 @@ from mbp.runs.preflight import (
 from mbp.runs.run_control import data_state, warehouse_id
 from mbp.warehouse import connect
 from mbp.warehouse.relations import exists
-
-if TYPE_CHECKING:
-    from mbp.runs.envelope import Begun
-
-
-from mbp.contracts import Contract, load_contracts
-from mbp.contracts.rendering.render import FIX, stale_files
-from mbp.quality.coverage.documentation_coverage import measure_project
 
 BUILT = ("model", "seed", "snapshot")
 DOCS_PAGE = "static_index.html"

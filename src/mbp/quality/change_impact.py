@@ -12,9 +12,9 @@ from mbp.contracts import load_contracts
 from mbp.contracts.compatibility.change_model import Change, SchemaNode
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.model import OPEN_CLASSES
-from mbp.contracts.registry.impact import Impact, Impacts, changed_columns
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import broken_rows, provable, rule_of
+from mbp.contracts.registry.registry_view import Impact, Impacts, changed_columns
 from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.rendering.code_owners import load_owners
 from mbp.core.errors import MbpError

@@ -18,8 +18,7 @@ from sqlglot import exp
 
 from mbp.contracts.model import OPEN_CLASSES, Contract
 from mbp.ingest.raw_tables import LOAD_CONTROL_TABLES
-from mbp.quality.column_lineage import follow
-from mbp.quality.known_columns import KnownColumns, Trust
+from mbp.quality.column_lineage import KnownColumns, Trust, follow
 
 # catalog, schema and name, as the engine folds them.
 Key = tuple[str, str, str]

@@ -11,14 +11,15 @@ number of rows and always open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from mbp.core.sql_guard import HARMFUL, HARMLESS
-from mbp.quality.known_columns import UNKNOWN, KnownColumns, Trust
 from mbp.quality.read_sets import (
     NOTHING,
     Follower,
@@ -30,6 +31,44 @@ from mbp.quality.read_sets import (
     qualified,
     unfollowed,
 )
+
+
+class Trust(IntEnum):
+    """Whether a value may be shown. Of several, the largest counts."""
+
+    OPEN = 0
+    CLASSIFIED = 1
+    UNKNOWN = 2
+
+
+@dataclass(frozen=True)
+class KnownColumns:
+    """The columns of a table or query.
+
+    Attributes:
+        columns: (name in lower case, trust) in order; the name is '' where the engine makes one up.
+        known: False when columns may be missing here or be in another order.
+    """
+
+    columns: tuple[tuple[str, Trust], ...] = ()
+    known: bool = True
+
+
+UNKNOWN = KnownColumns(known=False)
+
+
+def trust_of(relation: KnownColumns, columns: Sequence[str]) -> list[Trust]:
+    """The trust of each of the `columns` that the engine returned; they must be those of `relation`."""
+    fits = (
+        relation.known
+        and len(relation.columns) == len(columns)
+        and all(
+            name in ("", column.lower())
+            for (name, _), column in zip(relation.columns, columns, strict=True)
+        )
+    )
+    return [trust for _, trust in relation.columns] if fits else [Trust.UNKNOWN for _ in columns]
+
 
 # Trust of the columns of a table that the query reads; None for an unknown table.
 Tables = Callable[[exp.Table], KnownColumns | None]

@@ -86,6 +86,7 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
     drifts += unknown_rules(contracts, manifest)
     for target in targets:
         with connect(root, target, read_only=True) as warehouse:
+            read_live = _duckdb if warehouse.engine == "duckdb" else _postgres
             for contract in contracts:
                 live = read_live(warehouse, contract.schema_in(warehouse), contract.dataset)
                 keyed = declares_key(manifest, contract.dataset)
@@ -223,11 +224,6 @@ def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
         if node["resource_type"] == "test" and meta.get("rule_id"):
             results[str(meta["rule_id"])] = node
     return results
-
-
-def read_live(warehouse: Warehouse, schema: str, dataset: str) -> Live:
-    """The relation in the warehouse."""
-    return (_duckdb if warehouse.engine == "duckdb" else _postgres)(warehouse, schema, dataset)
 
 
 def _duckdb(warehouse: Warehouse, schema: str, dataset: str) -> Live:

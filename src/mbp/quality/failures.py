@@ -182,31 +182,24 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
     )
 
 
-def suite(
-    findings: Sequence[tuple[RuleVerdict, FailingRows]],
-    passed: int,
-    notes: Sequence[str],
-    partial: Sequence[str] = (),
-) -> Suite:
+def suite(failures: Failures) -> Suite:
     """What does not hold and what is not measured; meanings and rows as the table.
 
-    Args:
-        findings: in order, each with its rows.
-        passed: number of tests and rules that held.
-        notes: why the results do not count.
-        partial: why they are of a part of the project: the rules outside of it are counted only.
+    Rules outside of the part that the run was of are counted only.
     """
-    outside = [rule_verdict for rule_verdict, _ in findings if partial and rule_verdict.is_not_run]
-    bad = [pair for pair in findings if not pair[0].holds and pair[0] not in outside]
-    lines = [f"note: {note}" for note in notes]
-    lines += [f"partial: {note}" for note in partial]
-    if partial:
-        lines.append(f"partial: this run did not check {many(len(outside), 'rule')}")
+    bad = [pair for pair in failures.inside if not pair[0].holds]
+    lines = [f"note: {note}" for note in failures.notes]
+    lines += [f"partial: {note}" for note in failures.partial]
+    if failures.partial:
+        outside = len(failures.findings) - len(failures.inside)
+        lines.append(f"partial: this run did not check {many(outside, 'rule')}")
     for rule_verdict, sample in bad:
         if rule_verdict.is_broken or rule_verdict.verdict == Verdict.ERROR:
             lines += _meaning_and_rows(rule_verdict, sample)
-    unmeasured = sum(finding.is_unmeasured for finding, _ in findings)
-    lines.append(f"{passed} passed" + (f", {unmeasured} NOT MEASURED" if unmeasured else ""))
+    unmeasured = sum(finding.is_unmeasured for finding, _ in failures.findings)
+    lines.append(
+        f"{failures.passed} passed" + (f", {unmeasured} NOT MEASURED" if unmeasured else "")
+    )
     return Suite(
         "mbp quality failures",
         ["run_results.json"],
@@ -254,17 +247,12 @@ def listed(names: Sequence[str]) -> list[str]:
     )
 
 
-def as_json(
-    findings: Sequence[tuple[RuleVerdict, FailingRows]],
-    passed: int,
-    notes: Sequence[str],
-    partial: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The same for machines; `sample.rows` hold text for what JSON has no type for."""
+def as_json(failures: Failures) -> dict[str, Any]:
+    """All findings for machines; `sample.rows` hold text for what JSON has no type for."""
     return {
-        "passed": passed,
-        "stale": list(notes),
-        "partial": list(partial),
+        "passed": failures.passed,
+        "stale": list(failures.notes),
+        "partial": list(failures.partial),
         "findings": [
             {
                 **asdict(finding),
@@ -277,6 +265,6 @@ def as_json(
                     "note": sample.note,
                 },
             }
-            for finding, sample in findings
+            for finding, sample in failures.findings
         ],
     }

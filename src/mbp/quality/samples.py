@@ -15,8 +15,8 @@ from mbp.core.errors import MbpError
 from mbp.core.masking import masked_rows
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
+from mbp.quality.column_lineage import Trust, trust_of
 from mbp.quality.compiled_tests import own_test, value_column
-from mbp.quality.known_columns import Trust, trust_of
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.warehouse.called_functions import demand_query_on
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.runs.earlier_parse import parse_of_any_file
 from mbp.runs.run_control import is_recorded, recorded
 from mbp.warehouse.profile import read_target
 
@@ -315,3 +314,31 @@ def _guard_sessions() -> None:
 
     setattr(PostgresConnectionManager, "open", classmethod(open_settled))  # noqa: B010
     setattr(PostgresConnectionManager, "cancel", close_at_once)  # noqa: B010
+
+
+def parse_of_any_file() -> None:
+    """Takes the path of the DuckDB file out of what dbt compares before it uses an earlier parse.
+
+    dbt itself reads the whole project again when only the path differs. The name of the catalog stays a part of
+    what must be equal: models are compiled with it.
+    """
+    from dbt.parser.manifest import ManifestLoader
+
+    compared = ManifestLoader.build_manifest_state_check
+
+    def without_path(self: Any) -> Any:
+        credentials = self.root_project.credentials
+        if credentials.type != "duckdb":
+            return compared(self)  # type: ignore[no-untyped-call]
+        whole = credentials.connection_info
+
+        def connection_info(**options: Any) -> Iterator[tuple[str, Any]]:
+            return (pair for pair in whole(**options) if pair[0] != "path")
+
+        credentials.connection_info = connection_info
+        try:
+            return compared(self)  # type: ignore[no-untyped-call]
+        finally:
+            del credentials.connection_info
+
+    setattr(ManifestLoader, "build_manifest_state_check", without_path)  # noqa: B010

@@ -14,10 +14,15 @@ from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER
 from mbp.contracts.drafting import draft as drafting
 from mbp.contracts.drafting.draft import Draft, DraftColumn, contract_text, problems
-from mbp.contracts.drafting.live_columns import live_columns
-from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_facts, with_key
 from mbp.contracts.drafting.profile_files import FOLDER as FOLDER_OF_PROFILES
-from mbp.contracts.drafting.sources import drafts_of_file
+from mbp.contracts.drafting.sources import (
+    chosen_nodes,
+    drafts_of_file,
+    live_columns,
+    plain,
+    with_facts,
+    with_key,
+)
 from mbp.contracts.policy import POLICY, load_policy
 from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.semantics import GLOSSARY, METRICS

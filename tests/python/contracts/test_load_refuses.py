@@ -11,7 +11,7 @@ from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, 
 
 from mbp.contracts import load_contracts
 from mbp.contracts.contract_status import matrix
-from mbp.contracts.lint import lint
+from mbp.contracts.lint.runner import lint
 from mbp.contracts.policy import POLICY
 from mbp.core.errors import MbpError
 

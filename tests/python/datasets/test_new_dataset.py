@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from lab.exercises.project_copy import copy_parts
 from mbp.cli.main import app, register
-from mbp.contracts.lint import lint
+from mbp.contracts.lint.runner import lint
 from mbp.core.errors import MbpError
 from mbp.operate.build import check_rendered
 from mbp.runs.dbt_process import environment, run_dbt

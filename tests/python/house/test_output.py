@@ -44,7 +44,7 @@ def ways_around(tree: ast.AST) -> Iterator[str]:
             case ast.Constant(value=str(text)) if "\x1b[" in text:
                 yield "an escape sequence: use mbp.core.reporting.terminal.paint"
             case ast.Constant(value=str(text)) if text.startswith(("::error", "::warning")):
-                yield "an annotation: use mbp.core.reporting.annotations"
+                yield "an annotation: use mbp.core.reporting.output_forms"
             case ast.Call(func=ast.Attribute(attr="run" | "Popen" | "call" | "check_call" as name)):
                 given = {word.arg for word in node.keywords}
                 if (

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mbp.contracts.registry.impact import Impact
 from mbp.contracts.registry.registry_check import check_all
-from mbp.contracts.registry.registry_view import markdown, suite
+from mbp.contracts.registry.registry_view import Impact, markdown, suite
 from mbp.contracts.registry.version_check import Checked
 from mbp.quality.change_impact import impacts
 from mbp.runs.dbt_process import environment

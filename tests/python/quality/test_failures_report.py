@@ -38,7 +38,7 @@ def unmeasured(rule_id: str, reason: str, message: str) -> RuleVerdict:
 
 
 def render(*content: Any, form: str = "text") -> str:
-    return written(suite(*content), form)
+    return written(suite(Failures(*content)), form)
 
 
 def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
@@ -98,7 +98,7 @@ def test_long_values_stay_on_one_line() -> None:
 
 def test_json_carries_every_type() -> None:
     sample = FailingRows(rows=({"at": datetime(2026, 1, 1, tzinfo=UTC), "n": 1},), failing_rows=7)
-    document = json.loads(json.dumps(as_json([(finding(), sample)], 5, ["old"])))
+    document = json.loads(json.dumps(as_json(Failures([(finding(), sample)], 5, ["old"]))))
     assert document["findings"][0]["failing_rows"] == 7
     assert document["findings"][0]["sample"]["rows"] == [
         {"at": "2026-01-01 00:00:00+00:00", "n": 1}

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from lab.postgres_server import PostgresServer
 from mbp.quality.classes import Classes
-from mbp.quality.column_lineage import follow
-from mbp.quality.known_columns import UNKNOWN, KnownColumns, Trust, trust_of
+from mbp.quality.column_lineage import UNKNOWN, KnownColumns, Trust, follow, trust_of
 
 Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from mbp.contracts import load_contracts
 from mbp.quality.classes import Classes, classified_names
-from mbp.quality.known_columns import Trust, trust_of
+from mbp.quality.column_lineage import Trust, trust_of
 from mbp.quality.samples import columns_of
 from tests.python.built import Built
 

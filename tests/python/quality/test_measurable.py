@@ -11,8 +11,7 @@ import pytest
 
 from mbp.ingest.loading.source_facts import NOTHING_ABSENT, SourceFacts
 from mbp.quality import measurable
-from mbp.quality.measurable import not_measurable
-from mbp.quality.project_reads import ProjectReads
+from mbp.quality.measurable import ProjectReads, not_measurable
 
 FACTS = SourceFacts(
     columns={

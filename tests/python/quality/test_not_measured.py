@@ -24,7 +24,7 @@ from mbp.quality.enforcement import engine_runs as enforcing
 from mbp.quality.enforcement.results import RuleResult
 from mbp.quality.failures import LastRun
 from mbp.quality.rule_findings import UNMEASURED, RuleVerdict
-from mbp.release.ci import rules_step as ci_rules
+from mbp.release.ci import ci_steps as ci_rules
 from mbp.runs.claims import Claim
 from mbp.runs.derive import derive
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.quality.project_reads import project_state
+from mbp.quality.measurable import project_state
 
 
 def test_each_change_is_another_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

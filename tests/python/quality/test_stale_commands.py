@@ -17,7 +17,7 @@ import pytest
 
 from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.operate.hooks.hook_state import LockOf, write_lock
 from mbp.runs.dbt_process import environment
 from mbp.runs.envelope import source_digest

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 
 from mbp.core.errors import MbpError
@@ -48,6 +49,17 @@ def test_a_missing_seed(root: Path) -> None:
     told = refusal(root)
     assert told.startswith("seeds/sample/_sample__seeds.gen.yml:")
     assert "has no file seeds/sample/raw_mbp__quotes.csv" in told
+
+
+@pytest.mark.parametrize("full_refresh", [False, True])
+def test_the_sample_over_loaded_data(root: Path, full_refresh: bool) -> None:
+    with duckdb.connect(str(root / "mbp.duckdb")) as connection:
+        connection.execute("create schema raw_mbp; create table raw_mbp.quotes as select 1 as a")
+    told = refusal(root, full_refresh=full_refresh)
+    assert told.startswith("raw_mbp.quotes holds loaded data")
+    assert "Fix: set MBP_RAW=loaded" in told
+    with duckdb.connect(str(root / "mbp.duckdb")) as connection:
+        assert connection.execute("from raw_mbp.quotes").fetchall() == [(1,)]
 
 
 def test_a_postgres_that_is_down(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

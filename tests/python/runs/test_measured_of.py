@@ -15,13 +15,13 @@ from mbp.cli import main as cli
 from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
-from mbp.core.state import state_folder
+from mbp.core.paths import state_folder
 from mbp.operate.degrade.reader_snapshot import green_build
 from mbp.operate.hooks.hook_state import LockOf, OpenBlock, write_lock
 from mbp.operate.hooks.kpi_collect import data_contract_break, dbt_tests
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run
-from mbp.release.ci.rules_step import look
+from mbp.release.ci.ci_steps import look
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.report.report_collect import _judge
@@ -593,5 +593,5 @@ def test_only_a_slim_build_of_a_pull_request_may_be_a_part(
 ) -> None:
     project.leave_out(UNIT_TEST, **arguments)
     project.save()
-    monkeypatch.setattr("mbp.release.ci.rules_step.base_problem", lambda *_: None)
+    monkeypatch.setattr("mbp.release.ci.ci_steps.base_problem", lambda *_: None)
     assert look(project.root, project.root, "", 0).blind is not counts

@@ -122,8 +122,8 @@ def test_no_personal_value_is_shown_anywhere(built: Built) -> None:
     assert sample.rows
     assert "user_id_hash" in sample.hidden
     shown = built.failures
-    text = written(failures.suite(shown.findings, shown.passed, shown.notes), "text")
-    text += json.dumps(failures.as_json(shown.findings, shown.passed, shown.notes))
+    text = written(failures.suite(shown), "text")
+    text += json.dumps(failures.as_json(shown))
     assert built.user_hashes
     for value in built.user_hashes:
         assert value not in text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.cli.doctor import examine
+from mbp.cli.doctor.examine import examine
 from mbp.cli.doctor.machine import MachineCheck
 from mbp.runs.dbt_process import profiles_folder
 from mbp.warehouse.profile import is_copy_of_example, profiles_file, read_target

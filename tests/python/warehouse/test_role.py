@@ -10,7 +10,7 @@ from psycopg2 import sql
 
 from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
-from mbp.cli.doctor import examine
+from mbp.cli.doctor.examine import examine
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import CANCELLING, LOADER, READER, TRANSFORMER
 from mbp.runs.dbt_process import environment

@@ -59,7 +59,7 @@ def plan(
     """
     from dataclasses import asdict
 
-    from mbp.release.ci import build_plan as planning
+    from mbp.release.ci import ci_steps as planning
     from mbp.warehouse.profile import read_target
 
     root = project_root()
@@ -84,7 +84,7 @@ def rules(
     version of the project.
     """
     from mbp.quality.failures import demand_current
-    from mbp.release.ci.rules_step import look
+    from mbp.release.ci.ci_steps import look
 
     rules_after_build = look(project_root(), base, base_commit, limit)
     typer.echo(json.dumps(rules_after_build.document(), indent=2, ensure_ascii=False))
@@ -102,7 +102,7 @@ def step(
 ) -> None:
     """Run one step of a pull request and leave its record for the comment; the exit code is the command's."""
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.release.ci.step_records import run_step, step_named
+    from mbp.release.ci.ci_steps import run_step, step_named
     from mbp.release.ci.step_reports import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE, demand_commit
 
     root = project_root()

@@ -11,7 +11,7 @@ import typer
 from mbp.cli.commands import CONTRACTS
 from mbp.cli.options import Check, Datasets, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
-from mbp.core.files import stale, write_stale
+from mbp.core.files import write_stale
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, report, show
 
@@ -73,14 +73,7 @@ def render(check: Check = False, form: Format = "text") -> None:
     from mbp.core.reporting.output_forms import render_or_check
 
     root = project_root()
-    contents = _rendered(root)
-    render_or_check(
-        check,
-        lambda: write_stale(root, contents),
-        lambda: stale(root, contents),
-        rendering.FIX,
-        form,
-    )
+    render_or_check(check, root, _rendered(root), rendering.FIX, form)
 
 
 def _rendered(root: Path) -> dict[str, str | None]:
@@ -130,7 +123,7 @@ def lint(
 
     Without a profile, contracts of this project must follow its policy, any other file the standard.
     """
-    from mbp.contracts.lint import lint as lint_contracts
+    from mbp.contracts.lint.runner import lint as lint_contracts
     from mbp.contracts.lint.runner import lint_files
 
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
@@ -182,8 +175,7 @@ def check(
     output: Output = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
-    from mbp.contracts.registry.impact import Impacts
-    from mbp.contracts.registry.registry_view import markdown, suite
+    from mbp.contracts.registry.registry_view import Impacts, markdown, suite
     from mbp.release.waivers.waiver_check import check_waived
 
     root = project_root()
@@ -242,8 +234,8 @@ def explain(
     code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
 ) -> None:
     """Explain a code of `lint` or `check`: meaning, reason, fix."""
+    from mbp.contracts.fault_codes import explanation, listing
     from mbp.contracts.fault_codes import rules as lint_rules
-    from mbp.contracts.lint.explain import explanation, listing
     from mbp.contracts.registry.version_check import RULES
     from mbp.core.schema_check import did_you_mean
 

@@ -71,7 +71,7 @@ def check(form: Format = "text") -> None:
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
-    from mbp.release.documents import check_documents
+    from mbp.release.documents.document_checks import check_documents
     from mbp.runs import envelope
 
     root = project_root()
@@ -86,10 +86,10 @@ def check(form: Format = "text") -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.output_forms import render_or_check
-    from mbp.release.documents.document_checks import FIX, render_documents, stale_documents
+    from mbp.release.documents.document_checks import FIX, rendered_documents
 
     root = project_root()
-    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
+    render_or_check(check, root, rendered_documents(root), FIX, form)
 
 
 def site(
@@ -102,7 +102,7 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
-    from mbp.release.website.site_lineage import lineage
+    from mbp.release.website.site_facts import lineage
     from mbp.release.website.write_site import write_site
     from mbp.runs.dbt_process import target_name, target_path
 

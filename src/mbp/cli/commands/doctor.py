@@ -29,7 +29,7 @@ def doctor(
 
     Exit code: 0 ready, 1 something must be fixed or could not be checked, 2 could not run.
     """
-    from mbp.cli.doctor import examine
+    from mbp.cli.doctor.examine import examine
 
     with progress() as shown:
         examination = examine(project_root(), target, say=shown.say)

@@ -16,7 +16,6 @@ from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, deliver, report, show
 
 if TYPE_CHECKING:
-    from mbp.core.reporting import Suite
     from mbp.operate.hooks.watch import HookEvaluationRecord
 
 WATCH_EXAMPLES = examples(
@@ -89,7 +88,7 @@ def deploy_check(
     deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of another target, warehouse or source.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.state import state_folder
+    from mbp.core.paths import state_folder
     from mbp.operate.hooks.hook_state import LockOf, demand_lock, read_lock
     from mbp.runs.dbt_process import target_name
     from mbp.runs.run_control import warehouse_id
@@ -130,8 +129,7 @@ def check(form: Format = "text") -> None:
 
 def show_hooks(form: ReportFormat = "text") -> None:
     """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
-    from mbp.contracts.hook_policy import load_hooks
-    from mbp.contracts.kpi_targets import rows
+    from mbp.contracts.hook_policy import load_hooks, rows
 
     policy = load_hooks(project_root())
     if not policy.hooks:
@@ -150,8 +148,7 @@ def collect(target: Target = None, form: Format = "text") -> None:
     Exit code: 0 all measured and on target, 1 one is off target, 2 one could not be measured (no run, a stale one), or
     there is no warehouse.
     """
-    from mbp.contracts.hook_policy import load_hooks
-    from mbp.contracts.kpi_targets import on_target
+    from mbp.contracts.hook_policy import load_hooks, on_target
     from mbp.core.settings import load_settings
     from mbp.operate.hooks.kpi_collect import collect as collecting
     from mbp.release.waivers.waiver_check import waived_rules
@@ -209,11 +206,10 @@ def _would_send(watched: HookEvaluationRecord) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
     from mbp.core.reporting.output_forms import render_or_check
-    from mbp.operate.hooks.alert_rules import FIX, stale_files
-    from mbp.operate.hooks.alert_rules import render as rendering
+    from mbp.operate.hooks.alert_rules import FIX, rendered
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
+    render_or_check(check, root, rendered(root), FIX, form)
 
 
 def status(target: Target = None, form: ReportFormat = "text") -> None:

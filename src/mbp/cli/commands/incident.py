@@ -35,7 +35,7 @@ def show(
     Exit code: 0 shown, 2 there is no such incident.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.state import state_folder
+    from mbp.core.paths import state_folder
     from mbp.operate.hooks.incidents import find_incident
     from mbp.release.documents.markdown_body import runbook_steps
 
@@ -57,6 +57,8 @@ def show(
 
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
+    from dataclasses import replace
+
     from mbp.operate.hooks.incidents import causes
     from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
@@ -69,4 +71,5 @@ def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     except MbpError as error:
         return f"not read: {error}"
     findings = [pair for pair in run.findings if pair[0].rule_id in broken]
-    return failures.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]
+    shown = replace(run, findings=findings, partial=())
+    return failures.suite(shown).table.rpartition("\n")[0]

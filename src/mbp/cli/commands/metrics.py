@@ -54,9 +54,8 @@ def list_metrics(
 
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
-    from mbp.operate.semantic.conditions import known_name
     from mbp.operate.semantic.metrics_check import metrics_of
-    from mbp.operate.semantic.query import open_layer
+    from mbp.operate.semantic.query import known_name, open_layer
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
@@ -180,7 +179,7 @@ def export(output: Output = None, target: Target = None) -> None:
 
 
 def _draw(answer: Answer, chart: bool, path: Path | None) -> None:
-    from mbp.operate.semantic.metric_chart import in_terminal, save
+    from mbp.operate.semantic.metric_forms import in_terminal, save
 
     if chart:
         typer.echo(in_terminal(answer), nl=False)

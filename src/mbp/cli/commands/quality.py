@@ -66,13 +66,14 @@ def failures(
     found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
     finding, or the loaded source lacks what an error rule reads.
     """
+    from dataclasses import replace
+
     from mbp.quality import failures
     from mbp.quality.failures import demand_current, look_at_last_run
 
     last_run = look_at_last_run(project_root(), target=target, limit=limit)
-    more = (last_run.passed, last_run.notes, last_run.partial)
-    document = failures.as_json(last_run.inside, *more)
-    deliver(failures.suite(last_run.findings, *more), form, json=document)
+    document = failures.as_json(replace(last_run, findings=last_run.inside))
+    deliver(failures.suite(last_run), form, json=document)
     demand_current(last_run.notes)
     if last_run.has_findings:
         raise typer.Exit(EXIT_FINDINGS)

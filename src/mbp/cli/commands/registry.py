@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,9 +13,6 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report
 from mbp.core.reporting.progress import progress
-
-if TYPE_CHECKING:
-    from mbp.core.reporting import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -158,7 +155,7 @@ def verify(
     from mbp.contracts.policy import load_policy
     from mbp.contracts.published_versions import datasets
     from mbp.contracts.registry.life import RULES, sunset_findings
-    from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.contracts.registry.registry_check import verify_registry
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
     root = project_root()

@@ -41,6 +41,7 @@ def report(
     of the gate is not measured, or only on another source.
     """
     from mbp.core.reporting.output_forms import write_output
+    from mbp.release.gate.gate_run import run_gate
     from mbp.release.report.report_collect import collect
     from mbp.release.report.report_page import page
     from mbp.runs.dbt_process import target_path
@@ -50,7 +51,7 @@ def report(
     path = output or target_path(root) / "report.html"
     with progress() as telling:
         telling.say(f"judging the gate {gate} and collecting what it rests on")
-        facts = collect(root, gate, target, path)
+        facts = collect(root, gate, target, path, lambda: run_gate(root, gate, target))
         text = page(facts)
     write_output(path, text)
     typer.echo(f"wrote {shown(path, root)} ({len(text.encode()) / 1024:,.0f} KiB)")

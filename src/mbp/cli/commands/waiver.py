@@ -115,7 +115,7 @@ def check(
 
     Exit code: 0 all are valid, or there are none, 1 one is not, 2 could not check.
     """
-    from mbp.release.waivers import valid_waivers
+    from mbp.release.waivers.waiver_check import valid_waivers
 
     now = datetime.now(UTC)
     waivers = valid_waivers(project_root(), now)

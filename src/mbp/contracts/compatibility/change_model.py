@@ -1,16 +1,31 @@
-"""The parts of a contract that decide whether a value is valid, and the changes between two of them."""
+"""The parts of a contract that decide whether a value is valid, changes between two of them, and the codes of these."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
+from importlib import resources
 from typing import Any, Literal
+
+from mbp.contracts.reading import SERVICE_LEVELS
 
 Extra = Literal["ignored", "refused", "accepted"]
 ABSENT: Any = object()
+Class = Literal["shape", "value set", "promise", "governance", "documentation"]
+_SLA_CHANGES = {
+    "added": ("is guaranteed", "One more guarantee."),
+    "tightened": ("has a better guarantee", "A better guarantee; rows stay as they are."),
+    "loosened": ("has a worse guarantee", "Readers rely on the old guarantee."),
+    "removed": ("is not guaranteed any more", "Readers rely on it."),
+    "changed": (
+        "is guaranteed for something else",
+        "The old guarantee was removed, and how the new one compares is not known.",
+    ),
+}
 
 
 class Compatibility(Enum):
@@ -19,6 +34,9 @@ class Compatibility(Enum):
     OK = "ok"
     BREAK = "break"
     UNKNOWN = "unknown"
+
+
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -185,3 +203,48 @@ def entry_change(path: str, old: Any, new: Any, *, known: bool) -> Change:
     verdict = Compatibility.OK if known else Compatibility.UNKNOWN
     code = "metadata_changed" if known else "unknown_changed"
     return Change(code, path, verdict, verdict, old, new)
+
+
+@dataclass(frozen=True)
+class Code:
+    """One kind of change.
+
+    Attributes:
+        loosening: governance gets weaker: a major change, whatever rows do.
+        row_level: it decides on single rows, so a break is shown by a row.
+    """
+
+    name: str
+    kind: Class
+    what: str
+    why: str
+    loosening: bool = False
+    row_level: bool = False
+
+
+def snake(name: str) -> str:
+    """`timeToDetect` -> `time_to_detect`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _catalogue() -> dict[str, Code]:
+    text = resources.files(__package__).joinpath("codes.toml").read_text(encoding="utf-8")
+    codes = {
+        name: Code(
+            name,
+            entry["class"],
+            entry["what"],
+            entry["why"],
+            entry.get("loosening", False),
+            entry.get("row_level", False),
+        )
+        for name, entry in tomllib.loads(text).items()
+    }
+    for level in SERVICE_LEVELS:
+        for change, (what, why) in _SLA_CHANGES.items():
+            name = f"sla_{snake(level)}_{change}"
+            codes[name] = Code(name, "promise", f"{level} {what}.", why)
+    return codes
+
+
+CATALOGUE = _catalogue()

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from decimal import localcontext
 from typing import Any
 
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import CATALOGUE, Change, Compatibility
 from mbp.contracts.compatibility.domains import remembered
 from mbp.contracts.compatibility.governance import contract_changes
 from mbp.contracts.compatibility.languages import limited
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.shape import ReaderPolicy, schema_changes
 from mbp.contracts.compatibility.versions import largest
-from mbp.contracts.compatibility.witness import attach_all
+from mbp.contracts.compatibility.witness import Witnesses
 from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import uncollected
 
@@ -53,7 +52,9 @@ def diff(
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         changes = [*contract_changes(old, new), *schema_changes(before, after, policy)]
-        changes = attach_all(changes, before, after) if witnesses else changes
+        if witnesses:
+            found = Witnesses(before, after)
+            changes = [found.attach(change) for change in changes]
     return sorted(changes, key=lambda change: (change.path, change.code))
 
 

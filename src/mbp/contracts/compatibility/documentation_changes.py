@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
-from mbp.contracts.compatibility.formats import format_changes
+from mbp.contracts.compatibility.change_model import (
+    BREAK,
+    OK,
+    UNKNOWN,
+    Change,
+    SchemaNode,
+    entry_change,
+)
+from mbp.contracts.compatibility.facets import format_changes
 from mbp.contracts.compatibility.odcs_tables import LIMITS, custom
 from mbp.contracts.compatibility.quality_changes import quality_changes
 from mbp.contracts.compatibility.standard import STANDARD, Keys, form
 
-OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 # From open to closed. Numbers are the ranks some organisations use instead of words.
 CLASSIFICATIONS = ("public", "internal", "confidential", "restricted", "personal")
 TEXTS = ("description", "transformDescription")

@@ -1,33 +1,50 @@
-"""Changes of the values a column allows: bounds, closed lists, patterns, lengths, sizes."""
+"""Changes of the values a column allows: bounds, closed lists, patterns, lengths, sizes, formats of a text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from mbp.contracts.compatibility.change_codes import snake
 from mbp.contracts.compatibility.change_model import (
     ABSENT,
+    BREAK,
+    OK,
+    UNKNOWN,
     Change,
     Compatibility,
     Facets,
     SchemaNode,
+    snake,
     value_key,
 )
 from mbp.contracts.compatibility.domain_values import domain_of
 from mbp.contracts.compatibility.domains import SAFE, Inclusion, sizes_within, value_within, within
 from mbp.contracts.compatibility.odcs_tables import bounds_of
-from mbp.contracts.compatibility.values import of_kind
+from mbp.contracts.compatibility.values import allowed, candidates, of_kind
 
-UNKNOWN = Compatibility.UNKNOWN
 STRANGE = Inclusion(Compatibility.UNKNOWN, note="the value is not one of the column's type")
 CONTRADICTION = Inclusion(
     Compatibility.UNKNOWN, note="the closed lists of the column share no value"
 )
 DIRECTIONS = ("backward", "forward")
 SIZES = ("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties")
+# Format -> the formats that hold all of its texts.
+WITHIN = {
+    "ipv4": {"hostname", "idn-hostname"},
+    "hostname": {"idn-hostname"},
+    "email": {"idn-email"},
+    "url": {"uri", "iri", "uri-reference", "iri-reference"},
+    "uri": {"iri", "uri-reference", "iri-reference"},
+    "uri-reference": {"iri-reference"},
+    "iri": {"iri-reference"},
+}
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 def facet_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
@@ -170,3 +187,70 @@ def _change(
     backward, forward = inclusions
     verdicts, note = (backward.verdict, forward.verdict), backward.note or forward.note
     return Change(code, f"{nodes[1].path}.{part}", *verdicts, *texts, note, witness)
+
+
+def _uri(text: str) -> bool | None:
+    return None if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text) else False
+
+
+CHECKS: dict[str, Callable[[str], bool | None]] = {
+    "uuid": lambda text: str(UUID(text)) == text.lower(),
+    "ipv4": lambda text: bool(ipaddress.IPv4Address(text)) or True,
+    "ipv6": lambda text: bool(ipaddress.IPv6Address(text)) or True,
+    # Texts that no reader of RFC 5321 takes; whether one takes the others depends on the reader.
+    "email": lambda text: False if "@" not in text or " " in text else None,
+    "hostname": lambda text: len(text) <= 253 and _HOST.fullmatch(text) is not None,  # noqa: PLR2004
+    "uri": _uri,
+    "url": _uri,
+}
+
+
+def of_format(text: str, name: str) -> bool | None:
+    """Whether the text has the format; None when that is not known."""
+    check = CHECKS.get(name.lower())
+    if check is None:
+        return None
+    try:
+        return check(text)
+    except ValueError:
+        return False
+
+
+def format_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
+    """The change of `format` between two columns of texts."""
+    before, after = _format(old), _format(new)
+    code = "format_added" if before is None else "format_removed" if after is None else None
+    yield Change(
+        code or "format_changed",
+        f"{new.path}.logicalTypeOptions.format",
+        _within(old, before, after),
+        _within(new, after, before),
+        before,
+        after,
+    )
+
+
+def _format(node: SchemaNode) -> str | None:
+    name: Any = (node.raw.get("logicalTypeOptions") or {}).get("format")
+    return None if name is None else str(name)
+
+
+def _within(node: SchemaNode, mine: str | None, wanted: str | None) -> Compatibility:
+    """Whether every text of the column has the wanted format."""
+    if wanted is None:
+        return OK
+    if mine and wanted.lower() in {mine.lower(), *WITHIN.get(mine.lower(), ())}:
+        return OK
+    listed = node.facets.values
+    if listed is not None and not node.facets.unreadable:
+        results = {
+            of_format(value, wanted)
+            for value in listed
+            if isinstance(value, str) and allowed(value, node) is not False
+        }
+        return BREAK if False in results and mine is None else OK if results <= {True} else UNKNOWN
+    if mine is None:
+        for text in candidates(node, node):
+            if allowed(text, node) and of_format(str(text), wanted) is False:
+                return BREAK
+    return UNKNOWN

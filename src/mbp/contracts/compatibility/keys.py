@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
+from mbp.contracts.compatibility.change_model import (
+    BREAK,
+    OK,
+    Change,
+    Compatibility,
+    SchemaNode,
+    entry_change,
+)
 from mbp.contracts.compatibility.standard import form, remainder
 
-OK, BREAK = Compatibility.OK, Compatibility.BREAK
 PATH = re.compile(r"(?:[^#\s]*#)?/?schema/([^/\s]+)/properties/([^/\s]+)")
 
 

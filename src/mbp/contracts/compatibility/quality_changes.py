@@ -7,13 +7,19 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
+from mbp.contracts.compatibility.change_model import (
+    BREAK,
+    OK,
+    UNKNOWN,
+    Change,
+    SchemaNode,
+    entry_change,
+)
 from mbp.contracts.compatibility.domain_values import is_countable
 from mbp.contracts.compatibility.odcs_tables import closes_values, custom
 from mbp.contracts.compatibility.standard import STANDARD, form, paired, remainder
-from mbp.contracts.quality import OPERATORS
+from mbp.contracts.rules import OPERATORS
 
-OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 Interval = tuple[Decimal, bool, Decimal, bool]
 ALIASES = {"rule": "metric"}
 FOR_PEOPLE = STANDARD["DataQuality"].documentation - {"customProperties"}

@@ -7,16 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import ABSENT, Change, Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import (
+    ABSENT,
+    BREAK,
+    OK,
+    UNKNOWN,
+    Change,
+    SchemaNode,
+)
 from mbp.contracts.compatibility.documentation_changes import column_documents, table_documents
 from mbp.contracts.compatibility.facets import facet_changes
 from mbp.contracts.compatibility.keys import column_key_changes, table_key_changes
 from mbp.contracts.compatibility.odcs_tables import custom, stored_name
 from mbp.contracts.compatibility.standard import form, remainder
 from mbp.contracts.compatibility.type_changes import type_changes
-from mbp.contracts.engine_types import engine_types
+from mbp.contracts.reading import engine_types
 
-OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 # Distinguished from "no type is stated", which accepts anything.
 Pair = tuple[SchemaNode | None, SchemaNode | None]
 # Elements inside, which are compared on their own.

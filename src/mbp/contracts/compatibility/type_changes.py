@@ -8,6 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import (
+    BREAK,
+    OK,
+    UNKNOWN,
     Change,
     Compatibility,
     Facets,
@@ -20,9 +23,7 @@ from mbp.contracts.compatibility.odcs_tables import custom
 from mbp.contracts.compatibility.server_types import kind_on, type_fits
 from mbp.contracts.compatibility.types import fits, shown
 from mbp.contracts.compatibility.values import allowed, limits, of_kind
-from mbp.contracts.engine_types import engine_types
-
-OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
+from mbp.contracts.reading import engine_types
 
 
 def type_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import Facets, Kind, SchemaNode, Unreadable
-from mbp.contracts.compatibility.domain_values import domain_of
+from mbp.contracts.compatibility.domain_values import MOST_DIGITS, domain_of
 from mbp.contracts.compatibility.languages import LONGEST, Language, example, matches
 
 # Far enough from any bound of a contract, near enough to be written.
@@ -20,7 +20,6 @@ FINE = Decimal("0.000000001")
 TEXT_OPTIONS = {"minLength", "maxLength", "pattern"}
 # Longer texts and numbers are not written out to try them.
 LONGEST_TEXT = 20_000
-MOST_DIGITS = 150
 
 
 def language(node: SchemaNode) -> Language:

@@ -340,12 +340,6 @@ class RowBuilder:
         return marked(entries=[marked(**entry)])
 
 
-def attach_all(changes: list[Change], old: Tables, new: Tables) -> list[Change]:
-    """The changes, each break of a row-level kind with its confirmed row."""
-    witnesses = Witnesses(old, new)
-    return [witnesses.attach(change) for change in changes]
-
-
 def shown(value: Any) -> Any:
     """The row for people: numbers as they are written, times as ISO 8601."""
     if isinstance(value, Mapping):

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mbp.contracts.contract_faults import API_VERSION
-from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.lint.check_columns import names_a_person
 from mbp.contracts.lint.check_contract import TODO
-from mbp.contracts.reading import PLAIN_NAME, TYPE_NAME
+from mbp.contracts.reading import ENGINES, PLAIN_NAME, TYPE_NAME, engine_types
 from mbp.contracts.rendering.yaml_text import flow, yaml_text
 from mbp.contracts.rules import families_of_options
 from mbp.core.templates import templates

@@ -1,17 +1,22 @@
-"""Drafts from files: a JSON Schema, an Avro schema, properties of dbt models."""
+"""Drafts from files (JSON Schema, Avro, properties of dbt models), from a dbt manifest, and from a live table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mbp.contracts.drafting.draft import Draft, DraftColumn
-from mbp.contracts.drafting.manifest_facts import demanded_by, plain
 from mbp.core.errors import MbpError
+from mbp.core.schema_check import did_you_mean
+from mbp.core.wording import many
 from mbp.core.yaml_io import loads, read
 from mbp.core.yaml_io import plain as plain_yaml
+from mbp.warehouse import Warehouse, quote_identifier
+from mbp.warehouse.relations import place, query
 
 Document = Mapping[str, Any]
 OTHER = "name a JSON Schema, an Avro schema (.avsc) or properties of dbt models (.yml)"
@@ -34,6 +39,12 @@ KEPT_OPTIONS = (
     "maxLength",
     "pattern",
 )
+Node = Mapping[str, Any]
+KINDS = ("model", "seed", "snapshot")
+INNER = ("stg_", "base_", "int_", "tmp_")
+INNER_FOLDERS = {"staging", "intermediate", "base"}
+# Types whose smallest and largest value say something.
+RANGED = ("int", "decimal", "numeric", "double", "float", "real", "date", "time")
 
 
 def drafts_of_file(path: Path) -> list[Draft]:
@@ -183,3 +194,170 @@ def _not_flat(name: str, column: Any, kind: str) -> MbpError:
         path=name,
         fix="describe the table that is made of it, with flat columns",
     )
+
+
+def chosen_nodes(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Node]:
+    """The nodes of that name; without names the models for readers: neither ephemeral nor staging.
+
+    Raises:
+        MbpError: no such node, or no model at all.
+    """
+    project = manifest["metadata"]["project_name"]
+    nodes = {
+        str(node["name"]): node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in KINDS
+        and node["package_name"] == project
+        and (node.get("config") or {}).get("materialized") != "ephemeral"
+    }
+    for name in names:
+        if name not in nodes:
+            fix = did_you_mean(name, nodes)
+            raise MbpError(f"the project builds no model, seed or snapshot {name!r}", fix=fix)
+    models = [node for node in nodes.values() if node["resource_type"] == "model"]
+    public = [node for node in models if not _inner(node)]
+    chosen = [nodes[name] for name in names] or public or models
+    if not chosen:
+        raise MbpError("the project has no model: nothing to draft", fix="write a model first")
+    return sorted(chosen, key=lambda node: str(node["name"]))
+
+
+def _inner(node: Node) -> bool:
+    folders = set(node.get("fqn") or ()) & INNER_FOLDERS
+    return str(node["name"]).startswith(INNER) or bool(folders)
+
+
+def with_facts(
+    columns: Sequence[DraftColumn], node: Node, manifest: Mapping[str, Any], datasets: Iterable[str]
+) -> list[DraftColumn]:
+    """The columns with descriptions, keys and lists of the manifest, where it has them.
+
+    Args:
+        datasets: those that have a contract; a reference to another one cannot be held.
+    """
+    documented = {
+        str(name).lower(): plain(str(column.get("description") or ""))
+        for name, column in (node.get("columns") or {}).items()
+    }
+    known = set(datasets)
+    results = []
+    for column in columns:
+        tests = _tested(column.name, node, manifest)
+        values = next((test["values"] for test in tests if test.get("values")), ())
+        target = next((test["to"] for test in tests if test.get("to")), ("", ""))
+        kinds = {test["kind"] for test in tests}
+        results.append(
+            replace(
+                column,
+                description=documented.get(column.name.lower(), ""),
+                required=column.required or "not_null" in kinds,
+                values=values,
+                reference=f"{target[0]}.{target[1]}" if target[0] in known else None,
+                unique="unique" in kinds,
+            )
+        )
+    return with_key(results, columns, str(node["name"]))
+
+
+def with_key(
+    results: list[DraftColumn], live: Sequence[DraftColumn], name: str
+) -> list[DraftColumn]:
+    """One column as the key: one that tests hold unique, else one that is so now and is named like a key."""
+    tested = [column.name for column in results if column.unique and column.required]
+    singular = name.removesuffix("s")
+    likely = [f"{singular}_id", f"{name}_id", "id", f"{name}_key", f"{singular}_key"]
+    now = [column.name for column in live if column.unique and column.required]
+    named = [column for column in likely if column in now]
+    named += [column for column in now if column.endswith(("_id", "_key", "_sk", "_pk", "id"))]
+    key = next(iter([*(column for column in likely if column in tested), *tested, *named]), None)
+    return [
+        replace(column, key=True, unique=True, required=True) if column.name == key else column
+        for column in results
+    ]
+
+
+def plain(text: str) -> str:
+    """A description as a contract may hold it: without templates and markup."""
+    return " ".join(re.sub(r"\{[{%#].*?[}%#]\}|<[^<>]*>|[{}]{2}", " ", text, flags=re.S).split())
+
+
+def _tested(column: str, node: Node, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the generic tests of the column demand."""
+    tests: list[dict[str, Any]] = []
+    for test in manifest["nodes"].values():
+        metadata = test.get("test_metadata") or {}
+        if test.get("attached_node") != node["unique_id"]:
+            continue
+        arguments = metadata.get("kwargs") or {}
+        named = str(test.get("column_name") or arguments.get("column_name") or "")
+        if named.lower() != column.lower() or (test.get("config") or {}).get("where"):
+            continue
+        tests.append(demanded_by(str(metadata.get("name")), arguments))
+    return tests
+
+
+def demanded_by(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a generic test of dbt demands of its column: its kind, a closed list, or where a value must be found."""
+    entry: dict[str, Any] = {"kind": name}
+    if name == "accepted_values":
+        entry["values"] = arguments.get("values") or ()
+    elif name == "relationships":
+        to = re.search(r"ref\(\s*['\"](\w+)['\"]\s*\)", str(arguments.get("to")))
+        entry["to"] = (to[1] if to else "", str(arguments.get("field")))
+    return entry
+
+
+def live_columns(warehouse: Warehouse, schema: str, name: str) -> tuple[list[DraftColumn], int]:
+    """The columns of a relation, and how many rows it has.
+
+    Raises:
+        MbpError: it is not in the warehouse, or cannot be read.
+    """
+    types = _types(warehouse, schema, name)
+    if not types:
+        raise MbpError(f"{schema}.{name} is not in the warehouse", fix="run `dbt build` first")
+    parts = ["count(*)"]
+    for column, type_ in types:
+        quoted = quote_identifier(column)
+        low = high = "null"
+        compared = f"cast({quoted} as varchar)"  # json and the like cannot be compared themselves
+        if type_.lower().startswith(RANGED) and "[" not in type_:
+            compared = quoted
+            low, high = f"cast(min({quoted}) as varchar)", f"cast(max({quoted}) as varchar)"
+        parts += [f"count({quoted})", f"count(distinct {compared})", low, high]
+    _, rows = query(warehouse, f"select {', '.join(parts)} from {place(schema, name)}", name)
+    total, *values = rows[0]
+    columns = []
+    for index, (column, type_) in enumerate(types):
+        filled, distinct, low, high = values[index * 4 : index * 4 + 4]
+        span = f"{low} to {high}, " if low is not None else ""
+        nulls = f"{total - filled} empty" if filled < total else "none empty"
+        columns.append(
+            DraftColumn(
+                column,
+                type_,
+                required=bool(total) and filled == total,
+                unique=bool(total) and distinct == total,
+                seen=f"{span}{many(distinct, 'value')}, {nulls} in {many(total, 'row')}"
+                if total
+                else "no rows yet",
+            )
+        )
+    return columns, int(total)
+
+
+def _types(warehouse: Warehouse, schema: str, name: str) -> list[tuple[str, str]]:
+    if warehouse.engine == "duckdb":
+        sql = (
+            "select column_name, data_type from duckdb_columns() where schema_name = ?"
+            " and table_name = ? and database_name = current_database() order by column_index"
+        )
+        _, rows = warehouse.query(sql, [schema, name])
+    else:
+        _, rows = warehouse.query(
+            "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute as a"
+            " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped"
+            " order by a.attnum",
+            [place(schema, name)],
+        )
+    return [(str(column), str(type_)) for column, type_ in rows]

@@ -1,5 +1,1 @@
 """`mbp contracts lint`: everything that is wrong with the contracts at once, with code and line."""
-
-from mbp.contracts.lint.runner import lint
-
-__all__ = ["lint"]

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
 from mbp.contracts.contract_file import ContractFile
-from mbp.contracts.document_node import fault_at
+from mbp.contracts.document_node import fault_at, texts
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.lint.checks import Project, contract_check, project_check
 from mbp.contracts.model import Rule
 from mbp.contracts.model_columns import MODELS
-from mbp.contracts.plain_text import texts
 from mbp.contracts.policy import POLICY, Policy
 from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown

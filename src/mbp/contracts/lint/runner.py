@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mbp.contracts.contract_file import READING_CHECKS, ContractFile, read_document
 from mbp.contracts.contract_loading import (
-    CODES,
     FOLDER,
     ContractsRead,
     contract_files,
@@ -17,10 +16,9 @@ from mbp.contracts.contract_loading import (
 from mbp.contracts.fault_codes import rules
 
 # Imported for their checks, which register themselves.
-from mbp.contracts.lint import check_columns, check_contract, check_limits, check_traps
+from mbp.contracts.lint import check_columns, check_contract, check_traps
 from mbp.contracts.lint.checks import CONTRACT_CHECKS, PROJECT_CHECKS, Project
 from mbp.contracts.policy import POLICY
-from mbp.contracts.semantics import CODES as SEMANTIC_CODES
 from mbp.contracts.semantics import GLOSSARY, METRICS, Semantics, read_semantics
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -28,17 +26,7 @@ from mbp.core.reporting import Finding, Suite
 from mbp.core.settings import PACKS, load_settings
 
 NAME = "mbp contracts lint"
-CHECKS = (check_columns, check_contract, check_limits, check_traps)
-
-
-def refused_codes() -> frozenset[str]:
-    """Codes of what loading refuses."""
-    return CODES.union(SEMANTIC_CODES, *READING_CHECKS.values())
-
-
-def checked_codes() -> frozenset[str]:
-    """Every code that a finding may carry."""
-    return refused_codes().union(*CONTRACT_CHECKS.values(), *PROJECT_CHECKS.values())
+CHECKS = (check_columns, check_contract, check_traps)
 
 
 def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:

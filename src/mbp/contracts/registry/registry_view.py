@@ -1,22 +1,19 @@
-"""The check as people read it in a pull request, and as machines read it."""
+"""The check as people and machines read it, with its effect: who reads the column, which rows break."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import CATALOGUE, Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, fingerprint, overall, verdicts
-from mbp.contracts.registry.impact import Impact, Impacts
-from mbp.contracts.registry.places import located
-from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
-from mbp.core.markdown import code
+from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange, located
 from mbp.core.reporting import Finding, Suite
 from mbp.core.templates import templates
-from mbp.core.wording import many
+from mbp.core.wording import code, many
 
 LONGEST_CELL = 60
 MARKS = {
@@ -175,3 +172,57 @@ def _cell(value: Any) -> str:
 def _short(value: Any) -> str:
     text = "nothing" if value is None else " ".join(str(value).split())
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
+
+
+@dataclass(frozen=True)
+class Impact:
+    """The effect of one change.
+
+    Attributes:
+        readers: `metric depth` and the like; None where nothing is known of them.
+        notes: other facts, as sentences without a full stop.
+        row: one that the change makes invalid, classified values masked; empty where there is none.
+    """
+
+    readers: tuple[str, ...] | None = ()
+    notes: tuple[str, ...] = ()
+    row: Mapping[str, Any] = field(default_factory=dict)
+
+
+# (dataset, fingerprint of the change) -> its effect.
+Impacts = Mapping[tuple[str, str], Impact]
+
+
+def changed_columns(change: Change, table: SchemaNode | None) -> frozenset[str] | None:
+    """The columns of the dataset that the change is about; None means all of it.
+
+    Documentation and classification change no value.
+
+    Args:
+        table: the dataset in the new contract.
+    """
+    if CATALOGUE[change.code].kind == "documentation" or change.code.startswith("classification_"):
+        return frozenset()
+    known = {child.name for child in table.children} if table is not None else set[str]()
+    _, _, rest = change.path.partition(".")
+    named = {name for name in known if rest == name or rest.startswith((f"{name}.", f"{name}["))}
+    if rest.startswith("quality."):
+        named = _of_rule(rest.split(".")[1], table) & known
+    elif change.code == "column_removed":
+        named = {rest}
+    elif not named:
+        listed = [value for value in (change.old, change.new) if isinstance(value, list)]
+        named = {str(item) for value in listed for item in value} & known
+    return frozenset(named) or None
+
+
+def _of_rule(rule_id: str, table: SchemaNode | None) -> set[str]:
+    """The columns that a rule of the dataset says it reads."""
+    return {
+        str(name)
+        for rule in (table.raw.get("quality") if table is not None else None) or ()
+        if str(rule.get("id")) == rule_id
+        for item in rule.get("customProperties") or ()
+        if item.get("property") == "columns" and isinstance(item.get("value"), list)
+        for name in item["value"]
+    }

@@ -6,16 +6,16 @@ tightening, proven on the history. A higher version is demanded all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from semver import Version
 
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import CATALOGUE, Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.versions import (
@@ -26,8 +26,9 @@ from mbp.contracts.compatibility.versions import (
     read_version,
     serves,
 )
-from mbp.contracts.contract_file import SUFFIX
+from mbp.contracts.contract_file import SUFFIX, read_document
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
+from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.published_versions import (
@@ -39,17 +40,26 @@ from mbp.contracts.published_versions import (
 )
 from mbp.contracts.registry.life import RULES as LIFE_RULES
 from mbp.contracts.registry.life import sunset_findings
-from mbp.contracts.registry.places import located
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
+from mbp.contracts.waiver import Waiver
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
 
-if TYPE_CHECKING:
-    from mbp.contracts.waiver import Waiver
-
 BLOCK = "block_deploy"
 WaiverOf = Callable[[str], "Waiver | None"]
+STEP = re.compile(r"\[\]|\{\w*\}|[^.\[\]{}]+")
+MARKS: dict[str, tuple[str, ...]] = {
+    "[]": ("items",),
+    "{key}": ("map", "key"),
+    "{}": ("map", "value"),
+}
+# What entries of the lists of a contract are called by.
+NAMES = ("id", "name", "property", "server", "role", "username", "channel", "type")
+# Steps to an element -> its entries.
+Inner = dict[tuple[str | int, ...], dict[str, DocumentNode]]
+# Findings that are about another element than their subject.
+ELEMENTS = {"version_too_low": "version"}
 
 
 @dataclass(frozen=True)
@@ -318,3 +328,37 @@ def _too_low(
         subject=dataset,
         fix=f"set version: {least}",
     )
+
+
+def located(findings: Iterable[Finding], contract: Path, shown_as: str) -> list[Finding]:
+    """The findings; those of the contract with the line in it."""
+    node, _ = read_document(contract, shown_as)
+    inner: Inner = {}
+    return [
+        replace(finding, line=_line(node, ELEMENTS.get(finding.code, finding.subject), inner))
+        if node is not None and finding.path == shown_as and finding.line is None
+        else finding
+        for finding in findings
+    ]
+
+
+def _line(node: DocumentNode, path: str, inner: Inner) -> int:
+    for step in STEP.findall(path):
+        if node.steps not in inner:
+            inner[node.steps] = _entries(node)
+        entry = inner[node.steps].get(step) or node.at(*MARKS.get(step, (step,)))
+        if not entry.present:
+            break
+        node = entry
+    return node.line or 1
+
+
+def _entries(node: DocumentNode) -> dict[str, DocumentNode]:
+    """What an element holds in lists, by its names; columns before all else."""
+    entries: dict[str, DocumentNode] = {}
+    for holder in (node.at("schema"), node.at("properties"), node):
+        for entry in holder.entries():
+            for name in NAMES:
+                if entry.at(name).present:
+                    entries.setdefault(str(entry.at(name).value), entry)
+    return entries

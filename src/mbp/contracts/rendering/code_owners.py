@@ -13,7 +13,6 @@ from typing import Annotated
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.policy import load_policy
-from mbp.contracts.quality import is_written_here
 from mbp.contracts.rendering.render import (
     COLUMNS_FILE,
     DATASETS_FILE,
@@ -25,6 +24,7 @@ from mbp.contracts.rendering.render import (
     SOURCES_FILE,
     STAGING_FILE,
 )
+from mbp.contracts.rules import is_written_here
 from mbp.core.errors import MbpError
 from mbp.core.forms import Narrowed, Version, read_as
 from mbp.core.yaml_io import line_of

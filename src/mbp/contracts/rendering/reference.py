@@ -1,4 +1,4 @@
-"""Seeds of reference: what the contracts say, as rows that models can join, and their properties."""
+"""What the contracts say: seeds of reference, which models can join; doc blocks of columns; the table of rules."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import get_type_hints
 
-from mbp.contracts.model import Rule
+from mbp.contracts.model import Column, Contract, Rule
 from mbp.contracts.policy import MonitorParameters, Policy
-from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
+from mbp.contracts.raw_columns import doc_name
+from mbp.contracts.rendering.yaml_text import HEADER, MARK, yaml_text
 from mbp.contracts.semantics import Semantics
 from mbp.contracts.sheet import Kpi, Sheet, SheetParameters
+from mbp.core.templates import templates
 
 FOLDER = "seeds/reference"
 SEEDS_FILE = f"{FOLDER}/_reference__seeds.gen.yml"
@@ -38,6 +40,12 @@ SHEET_COLUMNS = {
 }
 RULE_COLUMNS = ("dataset", "family", "severity", "owner", "description")
 TYPES = {int: "integer", int | None: "integer", float: "double precision"}
+CLASSES = {
+    "public": "Public: may be shown to anybody.",
+    "internal": "Internal: stays inside the organisation.",
+    "confidential": "Confidential: only for those who need it.",
+    "personal": "Personal: pseudonym of a person; masked in every report.",
+}
 
 
 @dataclass(frozen=True)
@@ -157,3 +165,32 @@ def _csv(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return stream.getvalue()
+
+
+def columns_markdown(contracts: Sequence[Contract]) -> str:
+    """docs/dbt/columns.md: one doc block per column, for every layer that has the column."""
+    blocks = [
+        f"{{% docs {doc_name(contract.dataset, column.name)} %}}\n"
+        f"{_column_text(column)}\n"
+        "{% enddocs %}\n"
+        for contract in contracts
+        for column in contract.columns
+    ]
+    return f"<!-- {MARK} -->\n\n" + "\n".join(blocks)
+
+
+def _column_text(column: Column) -> str:
+    unit = f" Unit: {column.unit}." if column.unit else ""
+    return f"{column.description}{unit} {CLASSES[column.classification]}"
+
+
+def rules_markdown(rules: Sequence[Rule], nightly: Mapping[str, str]) -> str:
+    """docs/reference/rules.md: every rule, by dataset and id."""
+    datasets: dict[str, list[Rule]] = {}
+    for rule in sorted(rules, key=lambda rule: rule.dataset):
+        datasets.setdefault(rule.dataset, []).append(rule)
+    warnings = sum(rule.severity == "warning" for rule in rules)
+    template = templates("mbp.contracts").get_template("rules.md.j2")
+    return template.render(
+        rules=rules, datasets=datasets, warnings=warnings, nightly=nightly, mark=MARK
+    )

@@ -7,39 +7,45 @@ what dbt and readers need of them is compiled from there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
 
 from mbp.contracts.contract_loading import load_contracts
-from mbp.contracts.lint.explain import lint_markdown
+from mbp.contracts.fault_codes import lint_markdown
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
-from mbp.contracts.raw_columns import telemetry
-from mbp.contracts.rendering.dbt_models import (
-    datasets_macro,
-    families_macro,
-    log_models,
-    sheet_macro,
-)
-from mbp.contracts.rendering.dbt_sources import (
+from mbp.contracts.raw_columns import logged, own_columns, telemetry
+from mbp.contracts.rendering.dbt_properties import (
     change_log_sources_yaml,
     latest_yaml,
+    models_yaml,
     seeds_yaml,
     staging_yaml,
     telemetry_sources_yaml,
     telemetry_staging_yaml,
 )
-from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
-from mbp.contracts.rendering.models import models_yaml
-from mbp.contracts.rendering.reference import reference_files, reference_tables
+from mbp.contracts.rendering.reference import (
+    columns_markdown,
+    reference_files,
+    reference_tables,
+    rules_markdown,
+)
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
 from mbp.contracts.rendering.test_files import test_files
+from mbp.contracts.rendering.yaml_text import MARK
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
-from mbp.core.files import stale, write_stale
+from mbp.core.files import stale
 from mbp.core.settings import load_settings
+from mbp.core.templates import SQUARE, templates
 
 MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
 SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
@@ -54,10 +60,17 @@ RULES_FILE = "docs/reference/rules.md"
 METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
+# The datasets, the change logs with the models that are made of them, and which of them are incremental.
 DATASETS_FILE = "macros/logs/datasets.gen.sql"
+# The families of rules of which a daily run checks only what is new, and other tests that read what is new.
 FAMILIES_FILE = "macros/daily/families.gen.sql"
+# How many minutes the window of each KPI has, and how often there is a new one.
 SHEET_FILE = "macros/measures/sheet.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
+# Types that engines spell differently -> the macro that knows how; dbt takes the others as they are.
+CASTS = defaultdict(
+    str, {"text": "{{ type_string() }}", "timestamptz": "{{ type_timestamp_utc() }}"}
+)
 
 
 def rendered(root: Path) -> dict[str, str | None]:
@@ -81,10 +94,16 @@ def rendered(root: Path) -> dict[str, str | None]:
     incremental = _materialized(root, contracts, "incremental")
     views = _materialized(root, contracts, "view")
     return {
-        **log_models(contracts, incremental),
-        DATASETS_FILE: datasets_macro(contracts, incremental),
-        FAMILIES_FILE: families_macro(policy, _slice_readers(root)),
-        SHEET_FILE: sheet_macro(sheet),
+        **_log_models(contracts, incremental),
+        DATASETS_FILE: _sql(
+            "datasets", contracts=contracts, logs=logged(contracts), incremental=incremental
+        ),
+        FAMILIES_FILE: _sql(
+            "families",
+            sliced=[name for name, family in policy.families.items() if family.judges],
+            readers=_slice_readers(root),
+        ),
+        SHEET_FILE: _sql("sheet", kpis=sheet.kpis.values()),
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
@@ -106,11 +125,6 @@ def rendered(root: Path) -> dict[str, str | None]:
 def stale_files(root: Path) -> list[str]:
     """Generated files that are missing or differ from what the contracts say, by path."""
     return stale(root, rendered(root))
-
-
-def render(root: Path) -> list[str]:
-    """Writes what is stale; the paths written. All is compiled before the first write."""
-    return write_stale(root, rendered(root))
 
 
 def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:
@@ -141,3 +155,32 @@ def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[s
         if f"materialized='{kind}'"
         in model_path(root, contract.dataset).read_text(encoding="utf-8")
     }
+
+
+def _log_models(contracts: Sequence[Contract], incremental: Collection[str]) -> dict[str, str]:
+    """Path -> SQL of the staging model and of the latest state of every change log.
+
+    Args:
+        incremental: datasets whose model adds to its table; their latest state does so too.
+    """
+    models: dict[str, str] = {}
+    for contract, log in logged(contracts):
+        columns = own_columns(contract)
+        models[f"models/staging/{log.source}/{log.staging}.sql"] = _sql(
+            "staging", log=log, columns=columns, casts=CASTS
+        )
+        models[f"models/intermediate/{log.latest}.sql"] = _sql(
+            "latest", log=log, incremental=contract.dataset in incremental
+        )
+    return models
+
+
+def _sql(name: str, **values: Any) -> str:
+    return _environment().get_template(f"{name}.sql.j2").render(mark=MARK, **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = templates("mbp.contracts", **SQUARE)
+    environment.filters["spaced"] = lambda text: re.sub(", *", ", ", text)
+    return environment

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.contracts.rendering.docs import MARK
-from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
+from mbp.contracts.rendering.yaml_text import HEADER, MARK, yaml_text
 from mbp.contracts.semantics import METRICS, Metric, Semantics
 from mbp.contracts.sheet import SHEET, WORST_WINDOW, Kpi, Sheet
 from mbp.core.templates import templates

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule
-from mbp.contracts.rendering.docs import rules_markdown
-from mbp.contracts.rendering.models import test_config
+from mbp.contracts.rendering.dbt_properties import test_config
+from mbp.contracts.rendering.reference import rules_markdown
 from mbp.contracts.rules import all_rules
 from mbp.core.settings import Settings
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree as Xml
 
 import typer
 
 from mbp.core.errors import EXIT_FINDINGS, MbpError
-from mbp.core.files import write_text
-from mbp.core.markdown import code, inline
-from mbp.core.reporting.annotations import as_annotations, write_annotations
-from mbp.core.reporting.findings import SEVERITIES, Finding, Suite
-from mbp.core.reporting.junit import junit
-from mbp.core.reporting.sarif import sarif
-from mbp.core.reporting.terminal import printable
-from mbp.core.wording import many
+from mbp.core.files import stale, write_stale, write_text
+from mbp.core.reporting.findings import SEVERITIES, CodeMeaning, Finding, Severity, Suite
+from mbp.core.reporting.terminal import Guarded, printable
+from mbp.core.wording import code, inline, many
+
+# What XML 1.0 cannot hold, not even escaped.
+UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+# The scanner puts its own checkout in its place; paths stay those of the repository.
+BASE = "%SRCROOT%"
+COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def text(suite: Suite) -> str:
@@ -87,6 +97,180 @@ def markdown(suite: Suite) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def junit(suite: Suite) -> str:
+    """The suite as JUnit XML: one suite per file, one failed case per code, one passed case for what was checked.
+
+    The form is that of Jenkins' junit-10.xsd, which knows the file of a suite; the line of a finding is in its text.
+    Measured warnings and notes are in the output of the passed case. What could not be measured is an error, or skipped
+    where it does not fail the check; never a pass.
+    """
+    by_path: dict[str, list[Finding]] = {path: [] for path in suite.checked}
+    for finding in suite.findings:
+        by_path.setdefault(finding.path or finding.subject or finding.code, []).append(finding)
+    root = Xml.Element("testsuites", name=suite.name)
+    for path, findings in by_path.items():
+        _file(root, suite, path, findings)
+    _count(root, "failure", "error")
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding]) -> None:
+    element = Xml.SubElement(root, "testsuite", name=_clean(path))
+    if any(finding.path for finding in findings):
+        element.set("file", _clean(path))
+    remarks = [
+        finding for finding in findings if finding.severity != "error" and not finding.not_measured
+    ]
+    if path in suite.checked or remarks:
+        case = Xml.SubElement(element, "testcase", classname=_clean(path), name=suite.name)
+        if remarks:
+            Xml.SubElement(case, "system-out").text = _lines(remarks)
+    cases: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding not in remarks:
+            cases.setdefault((finding.code, _outcome(finding)), []).append(finding)
+    for (rule_code, outcome), same in cases.items():
+        title = suite.rules[rule_code].title if rule_code in suite.rules else ""
+        case = Xml.SubElement(
+            element,
+            "testcase",
+            classname=_clean(path),
+            name=_clean(f"{rule_code} {title}".strip()),
+        )
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
+        message = _clean(same[0].sentence + more)
+        Xml.SubElement(case, outcome, type=rule_code, message=message).text = _lines(same)
+    _count(element, "failure", "error", "skipped")
+
+
+def _outcome(finding: Finding) -> str:
+    if finding.not_measured:
+        return "error" if finding.severity == "error" else "skipped"
+    return "failure"
+
+
+def _count(element: Xml.Element, *outcomes: str) -> None:
+    results = list(element.iter("testcase"))
+    element.set("tests", str(len(results)))
+    for outcome in outcomes:
+        count = str(sum(case.find(outcome) is not None for case in results))
+        element.set({"failure": "failures", "error": "errors"}.get(outcome, outcome), count)
+
+
+def _lines(findings: Sequence[Finding]) -> str:
+    return _clean(
+        "\n".join(
+            f"{finding.place}: {finding.severity} {finding.code}: {finding.sentence}"
+            + (f"\n  Fix: {finding.fix}" if finding.fix else "")
+            for finding in findings
+        )
+    )
+
+
+def _clean(text: str) -> str:
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def sarif(suite: Suite) -> str:
+    """The suite as a SARIF log with one run. It lists all rules, also those without a finding."""
+    codes = sorted({*suite.rules, *(finding.code for finding in suite.findings)})
+    rules = {code: suite.rules.get(code, CodeMeaning(code, code, "", "")) for code in codes}
+    places = {code: index for index, code in enumerate(codes)}
+    driver = {
+        "name": suite.name,
+        "semanticVersion": metadata.version("mbp-data-contracts"),
+        "rules": [_rule(rule) for rule in rules.values()],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": bool(suite.checked)}],
+        "artifacts": [
+            {"location": _location(path)} for path in suite.checked if suite.unit == "file"
+        ],
+        "results": [_result(finding, places[finding.code]) for finding in suite.findings],
+        "columnKind": "unicodeCodePoints",
+    }
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rule(rule: CodeMeaning) -> dict[str, Any]:
+    what = rule.what or rule.title
+    parts = [part for part in (what, rule.why, f"Fix: {rule.fix}" if rule.fix else "") if part]
+    return {
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": what},
+        "help": {"text": "\n".join(parts), "markdown": "\n\n".join(parts)},
+        "defaultConfiguration": {"level": rule.severity},
+    }
+
+
+def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
+    fix = f"\nFix: {finding.fix}" if finding.fix else ""
+    # Without the line: a finding that only moved is the same finding.
+    identity = "\n".join((finding.code, finding.path, finding.subject, finding.message))
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": rule_index,
+        "level": finding.severity,
+        "message": {"text": finding.sentence + fix},
+        "locations": [_place(finding)],
+        "partialFingerprints": {
+            "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+        },
+    }
+
+
+def _place(finding: Finding) -> dict[str, Any]:
+    if not finding.path:
+        name = finding.subject or finding.code
+        return {"logicalLocations": [{"fullyQualifiedName": name}]}
+    region = {"startLine": finding.line or 1}
+    artifact = _location(finding.path)
+    return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
+
+
+def _location(path: str) -> dict[str, str]:
+    if Path(path).is_absolute():
+        return {"uri": Path(path).as_uri()}
+    return {"uri": quote(path, errors="surrogatepass"), "uriBaseId": BASE}
+
+
+def as_annotations(suite: Suite) -> str:
+    """A line per finding; data cannot end it or begin another."""
+    return "".join(f"{_annotation(finding)}\n" for finding in suite.findings)
+
+
+def write_annotations(text: str, *, err: bool = False) -> None:
+    """Prints lines that `as_annotations` made; the guard escapes such a line from everywhere else."""
+    stream: Any = sys.stderr if err else sys.stdout
+    write = stream.write_command if isinstance(stream, Guarded) else stream.write
+    for line in text.splitlines(keepends=True):
+        write(line)
+
+
+def _annotation(finding: Finding) -> str:
+    subject = "" if finding.path or not finding.subject else f"{finding.subject}: "
+    fix = f". Fix: {finding.fix}" if finding.fix else ""
+    owner = f" (owner {finding.owner})" if finding.owner else ""
+    named = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
+    properties = ",".join(
+        f"{name}={_data(value).replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in named.items()
+        if value
+    )
+    return f"::{COMMANDS[finding.severity]} {properties}::{_data(subject + finding.sentence + fix + owner)}"
+
+
+def _data(text: str) -> str:
+    # The form of @actions/core: https://github.com/actions/toolkit, packages/core/src/command.ts
+    for letter in "%\r\n":
+        text = text.replace(letter, f"%{ord(letter):02X}")
+    return printable(text)
 
 
 _WRITERS: dict[str, Callable[[Suite], str]] = {
@@ -162,22 +346,21 @@ def write_output(path: Path, whole: str) -> None:
 
 
 def render_or_check(
-    check: bool,
-    write: Callable[[], Sequence[str]],
-    stale: Callable[[], Sequence[str]],
-    fix: str,
-    form: str,
+    check: bool, root: Path, contents: Mapping[str, str | None], fix: str, form: str
 ) -> None:
     """Writes the generated files that are stale, or with `check` names them and writes nothing.
+
+    Args:
+        contents: path in the project -> content, as of `mbp.core.files.stale`.
 
     Raises:
         typer.Exit: with findings, when `check` found stale files.
     """
     if not check:
-        changed = write()
+        changed = write_stale(root, contents)
         for name in changed:
             typer.echo(f"wrote {name}", err=True)
         typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
         return
-    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale()]
+    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale(root, contents)]
     report(Suite("generated files", ["all"], findings, unit="set"), form)

@@ -17,7 +17,6 @@ from mbp.core.wording import many
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import Applier
 from mbp.ingest.cdc.commit_order import SourcePlace, next_number
-from mbp.ingest.cdc.first_snapshot import take_over
 from mbp.ingest.cdc.market_source import (
     PUBLICATION,
     SLOT,
@@ -32,7 +31,7 @@ from mbp.ingest.cdc.market_source import (
     take_snapshot,
 )
 from mbp.ingest.cdc.replay import replay
-from mbp.ingest.cdc.replication_stream import ReplicationStream
+from mbp.ingest.cdc.replication_stream import ReplicationStream, take_over
 from mbp.ingest.cdc.sink import Sink
 from mbp.ingest.cdc.source_tables import read_tables, replaced
 from mbp.ingest.cdc.watch_source import Beat, lock_source

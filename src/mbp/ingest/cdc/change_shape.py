@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mbp.contracts.engine_types import engine_types
 from mbp.contracts.raw_columns import CHANGE_LOG, SOURCE
+from mbp.contracts.reading import engine_types
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.pgoutput import UNCHANGED, RowChange, TableShape, Value
 from mbp.ingest.raw_tables import raw_tables

@@ -15,7 +15,7 @@ import psycopg2
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
-from mbp.ingest.cdc import change_shape, row_hashes
+from mbp.ingest.cdc import change_shape, reconcile
 from mbp.ingest.cdc.apply import PREFIX
 from mbp.ingest.cdc.capture import SlotReader
 from mbp.ingest.cdc.capture_control import CaptureControl
@@ -192,10 +192,10 @@ class _Comparison:
         except MbpError as error:
             return ComparedTable(table.name, problem=error.what)
         key = columns[0][0]
-        cursor.execute(row_hashes.count(table))
+        cursor.execute(reconcile.count(table))
         parts = min(MOST_RANGES, max(1, ceil(cursor.fetchone()[0] / RANGE_ROWS)))
         cursor.execute(
-            row_hashes.range_keys(table, key), [[place / parts for place in range(1, parts)]]
+            reconcile.range_keys(table, key), [[place / parts for place in range(1, parts)]]
         )
         bounds = [bytes.fromhex(row[0]) for row in cursor.fetchall()]
         with connect(self.root, self.target, read_only=True) as warehouse:
@@ -212,23 +212,23 @@ class _Comparison:
                     f"select distinct {quote_identifier(key)} from raw_{log} where __source_ts_ms >= {since}"
                 )[1]
             ]
-            ours = row_hashes.at_source(table, columns)
-            theirs = row_hashes.in_warehouse(engine, live(log, columns, str(number)), columns)
-            read = row_hashes.parameters(engine, bounds, moving)
-            here = _by_range(warehouse.query(row_hashes.per_range(engine, theirs), read)[1])
+            ours = reconcile.at_source(table, columns)
+            theirs = reconcile.in_warehouse(engine, live(log, columns, str(number)), columns)
+            read = reconcile.parameters(engine, bounds, moving)
+            here = _by_range(warehouse.query(reconcile.per_range(engine, theirs), read)[1])
         # The DuckDB file is free for the reader while the source is read.
-        read_source = row_hashes.parameters("postgres", bounds, moving)
-        cursor.execute(row_hashes.per_range("postgres", ours), read_source)
+        read_source = reconcile.parameters("postgres", bounds, moving)
+        cursor.execute(reconcile.per_range("postgres", ours), read_source)
         there = _by_range(cursor.fetchall())
         differing = sorted(
             place for place in there.keys() | here.keys() if there.get(place) != here.get(place)
         )
         detailed, rows, source_rows = differing[:DETAILED], [], []
         if detailed:
-            cursor.execute(row_hashes.of_ranges("postgres", ours), [*read_source, detailed])
+            cursor.execute(reconcile.of_ranges("postgres", ours), [*read_source, detailed])
             source_rows = cursor.fetchall()
             with connect(self.root, self.target, read_only=True) as warehouse:
-                sql = row_hashes.of_ranges(engine, theirs)
+                sql = reconcile.of_ranges(engine, theirs)
                 rows = warehouse.query(sql, [*read, detailed])[1]
         return ComparedTable(
             table.name,

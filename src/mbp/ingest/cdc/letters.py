@@ -48,13 +48,6 @@ def row_letter(table: str, row: Sequence[str | None], reason: str, position: int
     return Letter(table, position, None, "value", reason, None, json.dumps(list(row)).encode())
 
 
-def relation_text(relation: TableShape | None) -> str:
-    """The shape as it is kept."""
-    if relation is None:
-        return ROW
-    return json.dumps(astuple(relation))
-
-
 def stored(letter: Letter, slot: str) -> list[str | None]:
     """As a row of `_cdc_dead_letters`, as text."""
     committed = letter.committed_at_milliseconds
@@ -66,7 +59,7 @@ def stored(letter: Letter, slot: str) -> list[str | None]:
         None if committed is None else _instant(committed),
         letter.kind,
         letter.reason,
-        relation_text(letter.relation),
+        ROW if letter.relation is None else json.dumps(astuple(letter.relation)),
         letter.payload.hex(),
         datetime.now(UTC).isoformat(timespec="microseconds"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.market_source import SLOT, source_of_environment
 from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
 from mbp.ingest.cdc.sink import OPERATION, Sink
+from mbp.ingest.cdc.source_tables import Columns
 from mbp.ingest.cdc.watch_source import lock_source
 from mbp.ingest.raw_tables import raw_tables
 
 PART = 20_000
-Columns = Mapping[str, Sequence[tuple[str, str]]]
 SHOWN = 20
 
 

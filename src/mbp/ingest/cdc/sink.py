@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, Reader
 from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.exact import fitting, misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
+from mbp.ingest.cdc.source_tables import Columns
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 from mbp.warehouse import Warehouse
 from mbp.warehouse.connection import LockedError, engine_of, opener
@@ -27,7 +28,6 @@ COPY_BYTES = 1 << 16
 # Places in a row of a change log, from its end.
 OPERATION, POSITION = -5, -2
 Row = Sequence[str | None]
-Columns = Mapping[str, Sequence[tuple[str, str]]]
 LetterOf = Callable[[int, str], Letter]
 # For COPY in its text format: what would end a value or a row.
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

@@ -14,6 +14,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc.apply import PREFIX
 from mbp.ingest.cdc.capture_control import ReaderState
 from mbp.ingest.cdc.market_source import APPLICATION, SLOT, MarketSource
+from mbp.ingest.cdc.watched import MEBIBYTE
 from mbp.warehouse.connection import UnreachableError
 
 HEARTBEAT_SECONDS = 5.0
@@ -21,7 +22,6 @@ HEARTBEAT_SECONDS = 5.0
 LOCK_PATIENCE_SECONDS = 10.0
 LIMIT_VARIABLE = "MBP_CDC_SLOT_LIMIT_MB"
 DEFAULT_LIMIT_MB = 1024
-MEBIBYTE = 2**20
 # Reported at most so often; separate alarms watch it too.
 ALARM_PAUSE_SECONDS = 60.0
 

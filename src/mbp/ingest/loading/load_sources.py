@@ -319,8 +319,7 @@ def _reject_rows(staging: Staging, mapping: Mapping) -> Iterator[tuple[str, str,
         if staging.staged[table.table].rejected:
             pairs = zip(staging.rejects(table.table), staging.originals(table), strict=True)
             for (name, row, _, reason), (_, _, original) in pairs:
-                yield table.table, name, row, reason, _compact(original)
-
-
-def _compact(original: str) -> str:
-    return json.dumps(json.loads(original), ensure_ascii=False, separators=(",", ":"))
+                compact = json.dumps(
+                    json.loads(original), ensure_ascii=False, separators=(",", ":")
+                )
+                yield table.table, name, row, reason, compact

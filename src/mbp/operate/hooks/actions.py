@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment
 
@@ -15,18 +15,14 @@ from mbp.contracts.policy import load_policy
 from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.markdown import inline
-from mbp.core.state import StateFolder
-from mbp.core.wording import few
-from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
+from mbp.core.paths import StateFolder
+from mbp.core.wording import few, inline
+from mbp.operate.degrade.switch import Switch, as_of, copies, degrade, in_force, recover
 from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.incidents import causes
 from mbp.operate.hooks.measurements import Decision
 from mbp.operate.hooks.outbox import ALERTMANAGER, CHAT, WEBHOOK, Endpoints, put
 from mbp.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from mbp.operate.degrade.switch import Switch
 
 # What the webhook sends to an operator's system. Of these, `degrade` is carried out here as well.
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")

@@ -19,8 +19,7 @@ from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.moments import is_future
-from mbp.core.paths import shown
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder, shown
 from mbp.ingest.cdc.watched import Alarm, WatchedCapture, age_seconds
 from mbp.operate.hooks.outbox import ALERTMANAGER, put
 

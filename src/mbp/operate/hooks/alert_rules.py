@@ -15,11 +15,10 @@ from ruamel.yaml import YAML
 
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.exercises import load_exercises
-from mbp.contracts.hook_policy import HookPolicy, demand_whole, load_hooks
-from mbp.contracts.kpi_targets import markdown, on_target
+from mbp.contracts.hook_policy import HookPolicy, demand_whole, load_hooks, on_target
 from mbp.contracts.sheet import WHOLE, Dashboard, Kpi
 from mbp.core import yaml_io
-from mbp.core.files import stale, write_stale
+from mbp.core.files import stale
 from mbp.core.templates import SQUARE, templates
 from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.alarming import GAUGES, demand_route
@@ -45,7 +44,9 @@ def rendered(root: Path) -> dict[str, str]:
         f"{FOLDER}/alertmanager/alertmanager.yml": as_yaml(
             _filled("alertmanager.yml.j2", policy=policy)
         ),
-        REFERENCE: markdown(policy, exercises),
+        REFERENCE: templates("mbp.contracts")
+        .get_template("hooks.md.j2")
+        .render(policy=policy, kpis=policy.sheet.kpis.values(), exercises=exercises),
     }
     for name, dashboard in dashboards(policy).items():
         files[f"{FOLDER}/grafana/{name}.json"] = json.dumps(dashboard, indent=2) + "\n"
@@ -104,11 +105,6 @@ def threshold_steps(kpi: Kpi) -> list[dict[str, Any]]:
 def stale_files(root: Path) -> list[str]:
     """Files that are missing or differ from what they are derived from."""
     return stale(root, rendered(root))
-
-
-def render(root: Path) -> list[str]:
-    """Writes what is stale; the paths written."""
-    return write_stale(root, rendered(root))
 
 
 def as_yaml(document: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where a watcher keeps what others act on: release.lock, the outbox and the incidents."""
+"""What a watcher keeps: release.lock and the outbox, on which others act, and the rows that are added to its ledger."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.hook_policy import HookPolicy
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.paths import shown
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder, shown
+from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
+from mbp.operate.hooks.measurements import Decision
 from mbp.runs.claims import Asked, Claim, Said, objections, whole_text
 from mbp.runs.run_control import RunControl
+from mbp.warehouse import Warehouse
 
 KINDS = ("deploy", "merge")
 LOCK_VERSION = 2
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -136,3 +140,81 @@ def read_message(path: Path, root: Path) -> Mapping[str, Any]:
             fix="restore or remove it by hand",
         )
     return message
+
+
+def decision_rows(
+    policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str, str]
+) -> list[Row]:
+    """Rows of `hook_events` for what opens, and for what has recovered with what was measured then.
+
+    Args:
+        outcomes: by decision id.
+    """
+    seen = {(state.hook_id, state.entity): state for state in outcome.states}
+    rows = [
+        _row(policy, decision, "opened", decision, decision.target, outcomes)
+        for decision in outcome.opened
+    ]
+    for decision in outcome.recovered:
+        kpi = policy.sheet.kpis.get(decision.kpi_id)
+        state = seen.get((decision.hook_id, decision.entity))
+        target = kpi.target if kpi else ""
+        row = _row(policy, decision, "recovered", state, target, outcomes)
+        rows.append({**row, "happened_at": outcome.now})
+    return rows
+
+
+def _row(
+    policy: HookPolicy,
+    decision: Decision,
+    event: str,
+    measured: Decision | State | None,
+    target: str,
+    outcomes: Mapping[str, str],
+) -> Row:
+    copied = (
+        "decision_id",
+        "hook_id",
+        "kpi_id",
+        "entity",
+        "reason",
+        "breached_at",
+        "action",
+        "owner",
+    )
+    return {
+        "event_id": f"{decision.decision_id}/{event}",
+        "event": event,
+        **{name: getattr(decision, name) for name in copied},
+        "policy_hash": policy.hash,
+        "value": measured.value if measured else None,
+        "target": target,
+        "window_end": measured.window_end if measured else None,
+        "outcome": outcomes[decision.decision_id],
+        "happened_at": decision.opened_at,
+    }
+
+
+def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:
+    """Rows of `hook_evaluations`: one per hook that was evaluated."""
+    return [
+        {
+            "evaluation_id": f"{hook_id}/{outcome.now.isoformat()}",
+            "hook_id": hook_id,
+            "definition_hash": policy.hooks[hook_id].definition_hash,
+            "state": worst([state.colour for state in states]),
+            "evaluated_at": outcome.now,
+        }
+        for hook_id, states in sorted(by_hook(outcome.states).items())
+    ]
+
+
+def write(warehouse: Warehouse, table: str, key: str, rows: Sequence[Row]) -> None:
+    """Adds rows, each in place of an earlier one with the same key. Call it inside a transaction."""
+    mark = warehouse.mark
+    for row in rows:
+        warehouse.execute(f"delete from {table} where {key} = {mark}", [row[key]])
+        marks = ", ".join([mark] * len(row))
+        warehouse.execute(
+            f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values())
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.core.errors import MbpError
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.core.verdict import Verdict, spelled
 from mbp.runs import envelope
 

@@ -22,7 +22,7 @@ from mbp.core.settings import load_settings
 from mbp.core.verdict import spelled
 from mbp.core.wording import few
 from mbp.operate.hooks.hook_coverage import Collected, demand_coverage, hook_coverage
-from mbp.operate.hooks.ledger import write
+from mbp.operate.hooks.hook_state import write
 from mbp.quality.drift import find_drift
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of

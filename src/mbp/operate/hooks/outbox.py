@@ -25,7 +25,7 @@ from urllib3.util.retry import Retry
 
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.operate.hooks.hook_state import read_message
 
 # Of one value, in characters: a section of Block Kit has at most 3,000.

@@ -10,14 +10,14 @@ from pathlib import Path
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.core.paths import state_folder
 from mbp.core.reporting import Finding, Suite
-from mbp.core.state import state_folder
 from mbp.core.wording import few, many
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
 from mbp.ingest.loading.loads import TableLoad, list_loads
 from mbp.ingest.loading.source_facts import source_facts
-from mbp.operate.hooks import actions, alarming, ledger, outbox
+from mbp.operate.hooks import actions, alarming, hook_state, outbox
 from mbp.operate.hooks.decide import HookOutcome, State, decide
 from mbp.operate.hooks.hook_state import LockOf, write_lock
 from mbp.operate.hooks.measurements import Decision, WarehouseFacts, picture_of
@@ -171,13 +171,13 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         still_open = _still_open(seen.picture, outcome)
         write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
         with warehouse.transaction():
-            rows = ledger.decision_rows(policy, outcome, done)
-            ledger.write(warehouse, "reliability.hook_events", "event_id", rows)
-            ledger.write(
+            rows = hook_state.decision_rows(policy, outcome, done)
+            hook_state.write(warehouse, "reliability.hook_events", "event_id", rows)
+            hook_state.write(
                 warehouse,
                 "reliability.hook_evaluations",
                 "evaluation_id",
-                ledger.evaluation_rows(policy, outcome),
+                hook_state.evaluation_rows(policy, outcome),
             )
     raised = seen.alarms
     alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)

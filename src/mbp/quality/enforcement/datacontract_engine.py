@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from mbp.contracts.contract_faults import API_VERSION
 from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
@@ -24,7 +25,6 @@ from mbp.runs.dbt_process import environment
 # How it reports a table that it could not read: as a failed check.
 UNREADABLE = "Could not read model"
 SERVER = "checked"
-API_VERSION = "v3.1.0"
 METRICS = {"not_null": "nullValues", "unique": "duplicateValues"}
 
 

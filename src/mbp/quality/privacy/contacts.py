@@ -111,7 +111,7 @@ def phone(page: Page) -> Iterator[Hit]:
     for matched in BRAZILIAN.finditer(page.text):
         area = re.sub(r"\D", "", matched["area"])[-AREA_DIGITS:]
         number = "+55" + area + re.sub(r"\D", "", matched["number"])
-        if not area_given(area):
+        if "0" in area:  # no area code of the plan of Brazil has a zero in it
             continue
         hint = page.says("phone", *matched.span())
         if (hint > 0 or (hint == 0 and clear(page, matched))) and known(number):
@@ -121,11 +121,6 @@ def phone(page: Page) -> Iterator[Hit]:
         for number in filter(known, readings(digits, "+" in matched[0])):
             yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
             break
-
-
-def area_given(area: str) -> bool:
-    """Whether the plan of Brazil has such an area code: no zero in it."""
-    return "0" not in area
 
 
 def clear(page: Page, matched: re.Match[str]) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +34,16 @@ from mbp.release.ci.step_reports import (
     COVERAGE,
     MANIFEST,
     OF_ANY_PROJECT,
+    REPORTS,
     RULES,
     RUN_RESULTS,
     STEPS,
     CiStep,
     Record,
-    Unseen,
+    UnseenError,
     base_problem,
-    read_base_coverage,
     read_manifest,
+    read_object,
     read_record,
     read_report,
 )
@@ -86,9 +89,12 @@ class Comment:
         return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.NOT_MEASURED
 
 
-def base_of(records: Sequence[Record | Unseen]) -> str:
+def base_of(folder: Path, steps: Sequence[CiStep], commit: str) -> str:
     """The one base that all steps name; '' when they name none, or several."""
-    bases = {record.base for record in records if isinstance(record, Record)}
+    bases = set()
+    for step in steps:
+        with suppress(UnseenError):
+            bases.add(read_record(folder, step, commit).base)
     return bases.pop() if len(bases) == 1 else ""
 
 
@@ -113,29 +119,47 @@ def read_comment(
     Raises:
         MbpError: the contracts or the policy of the trusted project cannot be read.
     """
-    records = {
-        step: read_record(folder, step, commit)
-        for step in (OF_ANY_PROJECT if load_settings(root).hosted else STEPS)
-    }
-    base = base_of(list(records.values()))
-    no_base = base_problem(base_folder, base)
-    manifest = read_manifest(folder, commit, MANIFEST)
-    known = {"nodes": {}} if isinstance(manifest, Unseen) else manifest
-    veil = Veil(classified_names(load_contracts(root), known), load_policy(root))
-    stored = base_folder or folder
-    main = Unseen(no_base) if no_base else read_base_coverage(stored)
+    steps = OF_ANY_PROJECT if load_settings(root).hosted else STEPS
+    base = base_of(folder, steps, commit)
+
+    def of_main() -> Path:
+        if problem := base_problem(base_folder, base):
+            raise UnseenError(problem)
+        return base_folder or folder
+
+    def main_coverage() -> dict[str, Any]:
+        path = of_main() / COVERAGE.report
+        return read_object(path, REPORTS[COVERAGE.name], f"{COVERAGE.report} of main")
+
+    def lineage() -> CommentPart:
+        report = read_report(folder, BUILD, read_record(folder, BUILD, commit))
+        manifest = read_manifest(folder, commit, MANIFEST)
+        old = read_manifest(of_main(), base, MANIFEST)
+        if report["modified"] is None:
+            raise UnseenError("it is not known what is modified")
+        return lineage_part(LINEAGE, manifest, old, report["modified"])
+
+    try:
+        manifest = read_manifest(folder, commit, MANIFEST)
+    except UnseenError:
+        manifest = {"nodes": {}}
+    veil = Veil(classified_names(load_contracts(root), manifest), load_policy(root))
+    results = partial(read_manifest, folder, commit, RUN_RESULTS)
     makers: dict[CiStep, Callable[[dict[str, Any], Record], CommentPart]] = {
         CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record, veil),
         RULES: lambda report, record: rules_part(RULES.title, report, record, veil),
-        COVERAGE: lambda report, record: coverage_part(COVERAGE.title, report, main, record),
-        BUILD: lambda report, record: _build_part(folder, commit, report, record, veil),
+        COVERAGE: lambda report, record: coverage_part(
+            COVERAGE.title, report, main_coverage, record
+        ),
+        BUILD: lambda report, record: _build_part(
+            report, results()["results"], manifest["nodes"], record, veil
+        ),
     }
-    parts = [
-        _step_part(folder, step, record, makers.get(step), veil) for step, record in records.items()
-    ]
-    report = read_report(folder, BUILD, records[BUILD])
-    old = Unseen(no_base) if no_base else read_manifest(stored, base, MANIFEST)
-    parts.insert(2, _lineage(manifest, old, report))
+    parts = [_step_part(folder, step, commit, makers.get(step), veil) for step in steps]
+    try:
+        parts.insert(2, lineage())
+    except UnseenError as reason:
+        parts.insert(2, unseen(LINEAGE, reason))
     if conclusion is not None and conclusion != "success":
         parts.append(
             CommentPart(
@@ -148,23 +172,23 @@ def read_comment(
 def _step_part(
     folder: Path,
     step: CiStep,
-    record: Record | Unseen,
+    commit: str,
     maker: Callable[[dict[str, Any], Record], CommentPart] | None,
     veil: Veil,
 ) -> CommentPart:
     """What a step left, as far as it came: a step that failed hides nothing that it found before."""
-    if isinstance(record, Unseen):
-        return unseen(step.title, record)
+    try:
+        record = read_record(folder, step, commit)
+    except UnseenError as reason:
+        return unseen(step.title, reason)
     if maker is None:
         state = Verdict.FAIL if record.exit_code else Verdict.PASS
         part = CommentPart(step.title, state, "see the log of its job", (), record.seconds)
     else:
-        report = read_report(folder, step, record)
-        part = (
-            unseen(step.title, report, record.seconds)
-            if isinstance(report, Unseen)
-            else maker(report, record)
-        )
+        try:
+            part = maker(read_report(folder, step, record), record)
+        except UnseenError as reason:
+            part = unseen(step.title, reason, record.seconds)
     if record.exit_code > 1:
         why = f"the step could not run (exit code {record.exit_code})"
         shown = why if maker is None or not part.items else f"{part.headline}; {why}"
@@ -179,39 +203,21 @@ def _step_part(
 
 
 def _build_part(
-    folder: Path, commit: str, report: dict[str, Any], record: Record, veil: Veil
+    report: dict[str, Any],
+    results: Sequence[dict[str, Any]],
+    nodes: dict[str, Any],
+    record: Record,
+    veil: Veil,
 ) -> CommentPart:
-    results = read_manifest(folder, commit, RUN_RESULTS)
-    if isinstance(results, Unseen):
-        return unseen(BUILD.title, results, record.seconds)
-    count = many(len(results["results"]), "result")
-    if not results["results"]:
-        return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
-    manifest = read_manifest(folder, commit, MANIFEST)
-    nodes = {} if isinstance(manifest, Unseen) else manifest["nodes"]
-    items = tuple(failed_nodes(results["results"], nodes, veil))
-    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
+    if not results:
+        raise UnseenError("nothing was built")
+    count = many(len(results), "result")
+    items = tuple(failed_nodes(results, nodes, veil))
+    # The reasons are those of mbp.release.ci.ci_steps: our words, but the file may come from another author.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     failed = f", {many(len(items), 'node')} failed" if items else ""
     return CommentPart(BUILD.title, state, f"built {mode}: {count}{failed}", items, record.seconds)
-
-
-def _lineage(
-    manifest: dict[str, Any] | Unseen,
-    base: dict[str, Any] | Unseen,
-    report: dict[str, Any] | Unseen,
-) -> CommentPart:
-    if isinstance(report, Unseen):
-        return unseen(LINEAGE, report)
-    if isinstance(manifest, Unseen):
-        return unseen(LINEAGE, manifest)
-    if isinstance(base, Unseen):
-        return unseen(LINEAGE, base)
-    if report["modified"] is None:
-        return unseen(LINEAGE, Unseen("it is not known what is modified"))
-    part = lineage_part(LINEAGE, manifest, base, report["modified"])
-    return unseen(LINEAGE, part) if isinstance(part, Unseen) else part
 
 
 def demand_address(text: str) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.core.markdown import one_line
 from mbp.core.masking import MASKED, mask
 from mbp.core.verdict import Verdict, spelled
-from mbp.core.wording import many
+from mbp.core.wording import many, one_line
 from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import hits
 from mbp.quality.privacy.text_around import Table
-from mbp.release.ci.step_reports import Record, Unseen
+from mbp.release.ci.step_reports import Record, UnseenError
 
 LONGEST = 160
 
@@ -56,9 +55,9 @@ def named(values: Any, most: int) -> str:
     return shown + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
-def unseen(title: str, reason: Unseen, seconds: float | None = None) -> CommentPart:
+def unseen(title: str, reason: UnseenError, seconds: float | None = None) -> CommentPart:
     """A part that says why it is empty. The reasons are our own words."""
-    return CommentPart(title, Verdict.NOT_MEASURED, reason.reason, (), seconds)
+    return CommentPart(title, Verdict.NOT_MEASURED, str(reason), (), seconds)
 
 
 # Of dbt; what failed because of them is `skipped`.
@@ -185,9 +184,7 @@ def contracts_part(title: str, document: Document, record: Record, veil: Veil) -
     blocking = [finding for finding in document["findings"] if finding["severity"] == "error"]
     verdict = Verdict.FAIL if blocking or not document["passed"] else Verdict.PASS
     if not document["checked"]:
-        return CommentPart(
-            title, Verdict.NOT_MEASURED, "no contract was checked", (), record.seconds
-        )
+        raise UnseenError("no contract was checked")
     bumps = sorted({result["bump"] for result in changed} & {"major", "minor", "patch"})
     headline = f"{many(len(document['checked']), 'contract')} checked, "
     headline += f"{many(len(changed), 'dataset')} changed"
@@ -258,18 +255,22 @@ def _value(value: Any) -> str:
 
 
 def coverage_part(
-    title: str, document: Document, base: Document | Unseen, record: Record
+    title: str, document: Document, read_base: Callable[[], Document], record: Record
 ) -> CommentPart:
-    """The part, from two reports of `mbp docs coverage --format json`."""
+    """The part, from two reports of `mbp docs coverage --format json`.
+
+    Args:
+        read_base: gives that of main, or raises UnseenError.
+    """
     now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
     missing = [item for item in document["items"] if item["state"] == MISSING]
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     if not document["total"]:
-        return CommentPart(
-            title, Verdict.NOT_MEASURED, "nothing is there to describe", (), record.seconds
-        )
-    if isinstance(base, Unseen):
-        message = f"{now}; could not compare with main: {base.reason}"
+        raise UnseenError("nothing is there to describe")
+    try:
+        base = read_base()
+    except UnseenError as reason:
+        message = f"{now}; could not compare with main: {reason}"
         verdict = Verdict.FAIL if state == Verdict.FAIL else Verdict.NOT_MEASURED
         return CommentPart(title, verdict, message, _items(missing), record.seconds)
     change = document["percent"] - base["percent"]
@@ -296,18 +297,22 @@ MOST_NODES = 20
 BUILT = ("model", "seed", "snapshot")
 
 
-def reached(manifest: Document, start: Iterable[str]) -> list[str] | Unseen:
-    """Everything that comes after `start`, itself left out, sorted."""
+def reached(manifest: Document, start: Iterable[str]) -> list[str]:
+    """Everything that comes after `start`, itself left out, sorted.
+
+    Raises:
+        UnseenError: the manifest has no child_map, or one of another form.
+    """
     children = manifest.get("child_map")
     if not isinstance(children, dict):
-        return Unseen("the manifest has no child_map")
+        raise UnseenError("the manifest has no child_map")
     first = set(start)
     seen: set[str] = set()
     waiting = sorted(first)
     while waiting:
         below = children.get(waiting.pop(), [])
         if not isinstance(below, list) or not all(isinstance(name, str) for name in below):
-            return Unseen("the child_map of the manifest is not of the expected form")
+            raise UnseenError("the child_map of the manifest is not of the expected form")
         waiting += [name for name in below if name not in seen]
         seen.update(below)
     return sorted(seen - first)
@@ -315,7 +320,7 @@ def reached(manifest: Document, start: Iterable[str]) -> list[str] | Unseen:
 
 def lineage_part(
     title: str, manifest: Document, base: Document, modified: list[str]
-) -> CommentPart | Unseen:
+) -> CommentPart:
     """The part.
 
     Args:
@@ -328,10 +333,6 @@ def lineage_part(
     changed = sorted(node for node in set(modified) if node.partition(".")[0] in BUILT)
     readers = reached(manifest, changed)
     lost = reached(base, gone)
-    if isinstance(readers, Unseen):
-        return readers
-    if isinstance(lost, Unseen):
-        return lost
     models = [reader for reader in readers if reader.startswith("model.")]
     exposures = sorted({reader for reader in (*readers, *lost) if reader.startswith("exposure.")})
     headline = f"{many(len(changed), 'node')} changed, {len(gone)} gone;"

@@ -78,6 +78,7 @@ LARGEST_BYTES = 64 * 1024 * 1024
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # What a record keeps of the output of a step that failed.
 OUTPUT_LINES, OUTPUT_WIDTH = 12, 300
+OBJECT = {"type": "object"}
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 TEXTS = {"type": "array", "items": TEXT}
@@ -173,11 +174,8 @@ REPORTS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Unseen:
+class UnseenError(Exception):
     """Why there is nothing to tell: it is shown in these words, after "not measured"."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -195,54 +193,52 @@ class Record:
     output: tuple[str, ...] = ()
 
 
-def read_object(path: Path) -> dict[str, Any] | Unseen:
-    """A JSON object in a plain file of sensible size."""
-    content = _bytes(path)
-    if isinstance(content, Unseen):
-        return content
+def read_object(path: Path, schema: Any = OBJECT, name: str = "") -> dict[str, Any]:
+    """A JSON object in a plain file of sensible size.
+
+    Args:
+        name: as the reason calls it; else the name of the file.
+
+    Raises:
+        UnseenError: there is none, or it does not follow the schema.
+    """
     try:
-        document = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return Unseen(f"{path.name} is not JSON")
-    if not isinstance(document, dict):
-        return Unseen(f"{path.name} is not of the expected form")
+        document: dict[str, Any] = json.loads(_bytes(path), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UnseenError(f"{path.name} is not JSON") from error
+    if violations(document, schema):
+        raise UnseenError(f"{name or path.name} is not of the expected form")
     return document
 
 
-def _bytes(path: Path) -> bytes | Unseen:
+def _bytes(path: Path) -> bytes:
     if path.is_symlink():
-        return Unseen(f"{path.name} is a link, not a file")
+        raise UnseenError(f"{path.name} is a link, not a file")
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            return Unseen(f"{path.name} is larger than {LARGEST_BYTES // 1024**2} MiB")
+            raise UnseenError(f"{path.name} is larger than {LARGEST_BYTES // 1024**2} MiB")
         return path.read_bytes()
-    except FileNotFoundError:
-        return Unseen(f"{path.name} is missing")
-    except OSError:
-        return Unseen(f"{path.name} cannot be read")
+    except FileNotFoundError as error:
+        raise UnseenError(f"{path.name} is missing") from error
+    except OSError as error:
+        raise UnseenError(f"{path.name} cannot be read") from error
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
-    if isinstance(document, Unseen):
-        return document
-    if violations(document, schema):
-        return Unseen(f"{name} is not of the expected form")
-    return document
+def read_record(folder: Path, step: CiStep, commit: str) -> Record:
+    """The record of a step.
 
-
-def read_record(folder: Path, step: CiStep, commit: str) -> Record | Unseen:
-    """The record of a step, when it is of this commit."""
+    Raises:
+        UnseenError: there is none of this commit.
+    """
     if not (folder / step.record).exists():
-        return Unseen("the step did not run: it left no record")
-    document = _demand(read_object(folder / step.record), RECORD, step.record)
-    if isinstance(document, Unseen):
-        return document
+        raise UnseenError("the step did not run: it left no record")
+    document = read_object(folder / step.record, RECORD)
     if document["step"] != step.name or document["commit"] != commit:
-        return Unseen(f"{step.record} is stale: it is of another step or commit")
+        raise UnseenError(f"{step.record} is stale: it is of another step or commit")
     return Record(
         document["exit_code"],
         document["milliseconds"] / 1000,
@@ -252,31 +248,32 @@ def read_record(folder: Path, step: CiStep, commit: str) -> Record | Unseen:
     )
 
 
-def read_report(folder: Path, step: CiStep, record: Record | Unseen) -> dict[str, Any] | Unseen:
-    """What a step found, when it is the very file that the step left."""
-    if isinstance(record, Unseen):
-        return record
+def read_report(folder: Path, step: CiStep, record: Record) -> dict[str, Any]:
+    """What a step found.
+
+    Raises:
+        UnseenError: there is no report, or it is not the very file that the step left.
+    """
     if not record.report_sha256:
-        return Unseen(f"the step left no report (exit code {record.exit_code})")
-    content = _bytes(folder / step.report)
-    if isinstance(content, Unseen):
-        return content
-    if hashlib.sha256(content).hexdigest() != record.report_sha256:
-        return Unseen(f"{step.report} is stale: it is not the file that the step left")
-    return _demand(read_object(folder / step.report), REPORTS[step.name], step.report)
+        raise UnseenError(f"the step left no report (exit code {record.exit_code})")
+    if hashlib.sha256(_bytes(folder / step.report)).hexdigest() != record.report_sha256:
+        raise UnseenError(f"{step.report} is stale: it is not the file that the step left")
+    return read_object(folder / step.report, REPORTS[step.name])
 
 
-def read_manifest(folder: Path, commit: str, name: str) -> dict[str, Any] | Unseen:
-    """A dbt artifact, when it says that it is of this commit."""
+def read_manifest(folder: Path, commit: str, name: str) -> dict[str, Any]:
+    """A dbt artifact.
+
+    Raises:
+        UnseenError: there is none that says that it is of this commit.
+    """
     document = read_object(folder / name)
-    if isinstance(document, Unseen):
-        return document
     metadata = document.get("metadata")
     environment = metadata.get("env") if isinstance(metadata, dict) else None
     if not isinstance(environment, dict) or wrong_shape(name, document):
-        return Unseen(f"{name} is not of the expected form")
+        raise UnseenError(f"{name} is not of the expected form")
     if environment.get(COMMIT_VARIABLE) != commit:
-        return Unseen(f"{name} is stale: it is of another commit")
+        raise UnseenError(f"{name} is stale: it is of another commit")
     return document
 
 
@@ -288,13 +285,6 @@ def base_problem(folder: Path | None, commit: str) -> str | None:
     if not COMMIT.fullmatch(commit) or stored != commit:
         return "the stored build of the base is of another commit"
     return None
-
-
-def read_base_coverage(folder: Path) -> dict[str, Any] | Unseen:
-    """The coverage of main."""
-    return _demand(
-        read_object(folder / "coverage.json"), REPORTS["coverage"], "coverage.json of main"
-    )
 
 
 def demand_commit(text: str) -> str:

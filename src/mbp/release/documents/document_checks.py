@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.core.files import stale, write_stale
+from mbp.core.files import stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
 from mbp.core.templates import templates
@@ -145,22 +145,13 @@ def read_documents(root: Path) -> list[Document]:
     return documents
 
 
-def render_documents(root: Path) -> list[str]:
-    """Writes the generated documents that are stale; the paths written.
-
-    Raises:
-        MbpError: a front matter is not whole; then nothing is written.
-    """
-    return write_stale(root, rendered(read_documents(root), NamedThings(root)))
-
-
-def stale_documents(root: Path) -> list[str]:
-    """Generated documents that are missing or differ from what the front matter says, by path.
+def rendered_documents(root: Path) -> dict[str, str]:
+    """Path in the project -> content, of every generated document.
 
     Raises:
         MbpError: a front matter is not whole.
     """
-    return stale(root, rendered(read_documents(root), NamedThings(root)))
+    return rendered(read_documents(root), NamedThings(root))
 
 
 def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:

@@ -30,7 +30,7 @@ from mbp.core.settings import load_settings
 from mbp.operate.hooks.watch import look_in
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
-from mbp.release.report.report_collect import facts_of
+from mbp.release.report.report_collect import watch_facts
 from mbp.release.report.report_page import charts
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
@@ -220,7 +220,7 @@ def slow_traces(work: Work) -> Members:
 @maker
 def kpi_charts(work: Work) -> Members:
     """A picture per KPI, as in the report."""
-    watch = facts_of(look_in(work.root, work.warehouse))
+    watch = watch_facts(look_in(work.root, work.warehouse))
     pictures = charts(watch)
     kpis = [kpi.row.kpi for kpi in watch.kpis]
     return {f"kpis/{kpi}.svg": pictures[kpi].encode("utf-8") for kpi in kpis}

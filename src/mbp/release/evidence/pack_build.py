@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.core.errors import MbpError
 from mbp.core.gate_files import FOLDER, gate_of, gates
 from mbp.core.paths import shown
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.wording import many
+from mbp.core.yaml_io import line_of, load
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
+from mbp.quality.privacy.scanned_parts import SensitiveValue
 from mbp.release.evidence.container import write_archive
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below, relation
-from mbp.release.evidence.pack_groups import FILE, SOURCES, load_groups
 from mbp.release.evidence.statement import (
     EVIDENCE_GROUP,
     GATE_GROUP,
@@ -34,13 +37,39 @@ from mbp.release.evidence.statement import (
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import keep, run_gate
-from mbp.release.signing import fingerprint_of, sign
+from mbp.release.signing.signatures import fingerprint_of, sign
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
 
-if TYPE_CHECKING:
-    from mbp.quality.privacy.scanned_parts import SensitiveValue
+FILE = "contracts/a110/evidence_pack.yaml"
+GROUP_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
+# A glob inside the project: relative, no way upwards.
+GLOB = {"type": "string", "pattern": r"^(?!.*\.\.)[A-Za-z0-9_*][A-Za-z0-9_.*/-]*$"}
+RELATION = {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"}
+SOURCES = ("files", "artifacts", "relations", "made")
+SCHEMA = closed(
+    {
+        "version": {"const": 1},
+        "groups": {
+            "type": "array",
+            "minItems": 1,
+            "items": closed(
+                {
+                    "id": GROUP_NAME,
+                    "what": TEXT,
+                    "files": {"type": "array", "minItems": 1, "items": GLOB},
+                    "artifacts": {"type": "array", "minItems": 1, "items": GLOB},
+                    "relations": {"type": "array", "minItems": 1, "items": RELATION},
+                    "made": {"type": "array", "minItems": 1, "items": GROUP_NAME},
+                    "may_be_empty": TEXT,
+                    "fix": TEXT,
+                },
+                optional=(*SOURCES, "may_be_empty", "fix"),
+            ),
+        },
+    }
+)
 
 
 class RefusedPackError(Exception):
@@ -246,3 +275,40 @@ def _signature(stated: bytes, key: Path) -> Signature:
     content = pre_authentication_encoding(PAYLOAD_TYPE, stated)
     armoured = sign(content, key)
     return Signature(fingerprint_of(content, armoured), armoured)
+
+
+def load_groups(root: Path, makers: Collection[str]) -> list[dict[str, Any]]:
+    """The groups in the order of the file, each as the schema has it with every list of SOURCES, and its `line`.
+
+    Args:
+        makers: those that `made` may name.
+
+    Raises:
+        MbpError: the file is missing or wrong, a maker that is not there or not used, or a group that
+            `mbp evidence verify` relies on is missing.
+    """
+    file = own_or_default(root, FILE, "evidence_pack.yaml")
+    document = load(file, shown_as=FILE)
+    groups: dict[str, dict[str, Any]] = {}
+    for index, entry in enumerate(check(document, SCHEMA, FILE)["groups"]):
+        name, line = entry["id"], line_of(document["groups"], index)
+        if name in groups:
+            what = f"group {name!r} appears twice"
+            raise MbpError(what, path=FILE, line=line, fix="keep one of the two")
+        if not any(source in entry for source in SOURCES):
+            what = f"group {name!r} names no {', '.join(SOURCES)}"
+            raise MbpError(what, path=FILE, line=line, fix="say what belongs to it")
+        for maker in entry.get("made", ()):
+            if maker not in makers:
+                what, fix = f"no maker {maker!r}", did_you_mean(maker, makers)
+                raise MbpError(what, path=FILE, line=line, fix=fix)
+        groups[name] = {**dict.fromkeys(SOURCES, ()), **entry, "line": line}
+    for name in (GATE_GROUP, EVIDENCE_GROUP):
+        if "may_be_empty" in groups.get(name, {"may_be_empty": ""}):
+            what = f"group {name!r} must be there and not be empty"
+            raise MbpError(what, path=FILE, fix="restore it from git")
+    used = {maker for group in groups.values() for maker in group["made"]}
+    for maker in sorted(set(makers) - used) if file == root / FILE else ():
+        what = f"the maker {maker!r} is in no group"
+        raise MbpError(what, path=FILE, fix="name it under `made`")
+    return list(groups.values())

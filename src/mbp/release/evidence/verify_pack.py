@@ -17,8 +17,8 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.release.evidence import agreement
+from mbp.release.evidence.agreement import read_definition
 from mbp.release.evidence.container import Opened, open_pack, read_file, safe_name
-from mbp.release.evidence.demanded import read_definition
 from mbp.release.evidence.statement import (
     EVIDENCE_GROUP,
     GATE_GROUP,
@@ -31,8 +31,8 @@ from mbp.release.evidence.statement import (
     read_envelope,
     report_path,
 )
-from mbp.release.signing import AllowedSigners, SignatureRefused, verify_signature
-from mbp.release.signing.signers import FILE as SIGNERS
+from mbp.release.signing.signatures import FILE as SIGNERS
+from mbp.release.signing.signatures import AllowedSigners, SignatureRefused, verify_signature
 
 
 @dataclass

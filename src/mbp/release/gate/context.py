@@ -1,28 +1,101 @@
-"""What the rules of a gate read: one warehouse, one source, one moment."""
+"""What the rules of a gate read: one warehouse, where its data comes from, one source, one moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from mbp.contracts import load_contracts
+from mbp.contracts.raw_columns import logged
 from mbp.core import moments
 from mbp.core.errors import MbpError
+from mbp.core.settings import load_settings
+from mbp.core.wording import few
+from mbp.ingest.raw_tables import CDC_LANDED, CDC_POSITIONS, LOADS
 from mbp.operate.hooks.hook_state import LockOf
 from mbp.operate.hooks.watch import PolicyAndWindows, look
-from mbp.release.documents import DocumentReport, check_documents
-from mbp.release.gate.origin import Origin, origin_of
-from mbp.release.waivers import Waivers, valid_waivers
+from mbp.release.documents.document_checks import DocumentReport, check_documents
+from mbp.release.waivers.waiver_check import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.runs.run_control import RunControl, data_state, read_control
 from mbp.runs.working_copy import WorkingCopy, source_of
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import exists, query
 
+STAGING = "staging"
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the data comes from.
+
+    Attributes:
+        sample: it is the committed sample.
+        sources: loads and change data capture that the warehouse recorded; empty: none.
+        newest: the last commit in the change logs; None: there is none.
+    """
+
+    sample: bool
+    sources: Sequence[str]
+    newest: datetime | None
+
+    @property
+    def sentence(self) -> str:
+        """Such as: the committed sample as of 2026-01-06 17:50 UTC."""
+        known = few(list(self.sources)) if self.sources else "data whose origin is not recorded"
+        when = f" as of {self.newest:%Y-%m-%d %H:%M} UTC" if self.newest else ""
+        return f"{'the committed sample' if self.sample else known}{when}"
+
+
+def is_sample(root: Path) -> bool:
+    """Whether a build publishes the committed sample.
+
+    Raises:
+        MbpError: `MBP_RAW` holds something else than where rows may come from.
+    """
+    return raw_origin() == SAMPLE and not load_settings(root).hosted
+
+
+def origin_of(root: Path, warehouse: Warehouse) -> Origin:
+    """Where the data of the warehouse comes from.
+
+    Raises:
+        MbpError: the warehouse was not built.
+    """
+    sample = is_sample(root)
+    newest: list[datetime] = []
+    for _, log in logged(load_contracts(root)):
+        name = f"{STAGING}.{log.staging}"
+        _, rows = query(warehouse, f"select max(committed_at) from {name}", name)
+        newest += [row[0] for row in rows if row[0] is not None]
+    last = max(newest).astimezone(UTC) if newest else None
+    return Origin(sample, () if sample else _recorded(warehouse), last)
+
+
+def _recorded(warehouse: Warehouse) -> Sequence[str]:
+    landed = _names(warehouse, CDC_LANDED, "slot")
+    return [
+        *(f"loads of {name}" for name in _names(warehouse, LOADS, "source")),
+        *(f"files landed by {name}" for name in landed),
+        *(
+            f"change data capture by {name}"
+            for name in _names(warehouse, CDC_POSITIONS, "slot")
+            if name not in landed
+        ),
+    ]
+
+
+def _names(warehouse: Warehouse, table: str, column: str) -> list[str]:
+    if not exists(warehouse, *table.split(".")):
+        return []
+    _, rows = warehouse.query(f"select distinct {column} from {table} order by 1")
+    return [str(row[0]) for row in rows]
 
 
 class NotMeasuredError(MbpError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from mbp.core.markdown import code, inline, one_line
 from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import GO, NO_GO, REHEARSAL, Verdict, spelled
-from mbp.core.wording import many
+from mbp.core.wording import code, inline, many, one_line
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import SIGN_OFF_ID

@@ -73,8 +73,8 @@ class GateReport:
         decided_at: in UTC.
         commit, clean, source: of the working copy (`mbp.runs.working_copy`); None outside of a repository.
         target, warehouse, data: the dbt target, the id of its warehouse, and the state of its public datasets.
-        basis: what the verdict rests on: data, engine and measured rules (`mbp.release.gate.basis`).
-        since: what changed since the last GO, a line each (`mbp.release.gate.since_last_go`).
+        basis: what the verdict rests on: data, engine and measured rules (`mbp.release.gate.rules_warehouse`).
+        since: what changed since the last GO, a line each (`mbp.release.gate.gate_run`).
         definition_sha256: of the gate's definition file.
         sample: whether the warehouse holds the committed sample, so that any build of this source has its rows.
     """

@@ -1,36 +1,42 @@
-"""Judges every check of a gate, and then asks who signed."""
+"""Judges every check of a gate, and then asks who signed, and what changed since the last release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
+from mbp.contracts.policy import load_policy
+from mbp.contracts.registry.odcs_documents import git
+from mbp.contracts.sheet import load_sheet
+from mbp.contracts.waiver import Waiver
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.gate_files import gates
 from mbp.core.moments import old
-from mbp.core.verdict import RELEASING, Verdict, spelled
-from mbp.core.wording import many
+from mbp.core.verdict import GO, RELEASING, Verdict, spelled
+from mbp.core.wording import few, many
 from mbp.release.gate.all_rules import RULES
-from mbp.release.gate.basis import basis_of
-from mbp.release.gate.context import Context
+from mbp.release.gate.context import Context, is_sample
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
-from mbp.release.gate.origin import is_sample
 from mbp.release.gate.rules_evidence import no_broken_rule
+from mbp.release.gate.rules_warehouse import basis_of
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
-from mbp.release.gate.since_last_go import since_last_go
-from mbp.release.waivers import Waiver
+from mbp.release.security.lock import read_lock
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
 from mbp.runs.working_copy import WorkingCopy
 
 T = TypeVar("T")
+LOCK = "requirements.lock"
 
 
 def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
@@ -224,3 +230,90 @@ def _known(read: Callable[[], T]) -> T | None:
         return read()
     except MbpError:
         return None
+
+
+@dataclass(frozen=True)
+class SinceLastGo:
+    """Attributes:
+    tag: the anchor of the last release (`mbp evidence anchor`); empty: there was none.
+    changes: a sentence per part that changed.
+    """
+
+    tag: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        if not self.tag:
+            return ["No earlier GO is anchored in this repository"]
+        return [f"Since {self.tag}:", *(self.changes or ("nothing that is compared",))]
+
+
+def since_last_go(root: Path, gate: str) -> SinceLastGo:
+    """The differences between the commit of the last anchored GO and the working tree.
+
+    Parts that one of the two states cannot show are named as not compared.
+
+    Raises:
+        MbpError: not a git repository.
+    """
+    tag = _last_anchor(root, gate)
+    if tag is None:
+        return SinceLastGo()
+    with tempfile.TemporaryDirectory() as folder:
+        before = Path(folder)
+        archive = before / "tree.tar"
+        git(root, "archive", "--format=tar", f"--output={archive}", tag)
+        with tarfile.open(archive) as tar:
+            tar.extractall(before, filter="data")
+        return SinceLastGo(tag, tuple(_changes(before, root)))
+
+
+def _last_anchor(root: Path, gate: str) -> str | None:
+    tags = git(
+        root,
+        "for-each-ref",
+        "--sort=-creatordate",
+        "--format=%(refname:short)%09%(contents:subject)",
+        f"refs/tags/anchor-{gate}-*",
+    )
+    entries = (line.split("\t", 1) for line in tags.splitlines())
+    return next((tag for tag, subject in entries if subject.endswith(f": {GO}")), None)
+
+
+def _changes(before: Path, now: Path) -> Iterator[str]:
+    for name, read in PARTS.items():
+        try:
+            old, new = read(before), read(now)
+        except MbpError as error:
+            yield f"{name}: not compared ({error.what})"
+            continue
+        changed = [
+            f"{key} {old[key]} -> {new[key]}" for key in old if new.get(key, old[key]) != old[key]
+        ]
+        added = [f"+{key}" for key in new if key not in old]
+        removed = [f"-{key}" for key in old if key not in new]
+        if changed or added or removed:
+            yield f"{name}: {few([*removed, *changed, *added])}"
+
+
+def _contracts(root: Path) -> Mapping[str, str]:
+    return {contract.dataset: contract.version for contract in load_contracts(root)}
+
+
+def _rules(root: Path) -> Mapping[str, str]:
+    return {rule.id: rule.severity for rule in all_rules(load_contracts(root))}
+
+
+def _kpis(root: Path) -> Mapping[str, str]:
+    sheet = load_sheet(root, load_policy(root))
+    return {kpi.id: f"{kpi.target}" for kpi in sheet.kpis.values()}
+
+
+PARTS: dict[str, Callable[[Path], Mapping[str, str]]] = {
+    "contracts": _contracts,
+    "rules": _rules,
+    "KPIs": _kpis,
+    "dependencies": lambda root: {pinned.name: pinned.version for pinned in read_lock(root, LOCK)},
+}

@@ -1,30 +1,33 @@
-"""Rules over what the warehouse measured: KPI windows, watchers, decisions, alarms."""
+"""Rules over what the warehouse measured: KPI windows, watchers, decisions, alarms; and what a verdict rests on."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
 
-from mbp.contracts import kpi_targets as reference
+from mbp.contracts import hook_policy as reference
 from mbp.contracts import load_contracts
-from mbp.contracts.gates import CheckDefinition
+from mbp.contracts.gates import CheckDefinition, Gate
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection, old
-from mbp.core.state import state_folder
+from mbp.core.paths import state_folder
 from mbp.core.verdict import Verdict
 from mbp.core.wording import many
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.operate.hooks.hook_state import read_lock
 from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.gate.judgement import RuleJudgement, listed, passed, rule
-from mbp.warehouse.connection import Rows
+from mbp.warehouse.connection import Rows, engine_of
 from mbp.warehouse.relations import query
 
 CRITICAL = "page"
 SERVICE_LEVEL = "reliability.kpi_service_level"
 MUST_HAVE = "must_have"
 WATCHERS = (MUST_HAVE, "critical")
+ENGINES = {"duckdb": "DuckDB", "postgres": "PostgreSQL", "spark": "Spark"}
+# The rule of a gate whose evidence lists the verdict of each error rule.
+RULE_VERDICTS = "no_broken_rule"
 
 
 @rule("kpi")
@@ -220,3 +223,54 @@ def _objection(window_end: datetime, now: datetime, every_minutes: int) -> str |
 
 def _told(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def engine_name(context: Context) -> str:
+    """The engine of the gate's target, as people write it."""
+    engine = engine_of(context.root, context.target)
+    return ENGINES.get(engine, engine)
+
+
+def basis_of(context: Context, gate: Gate) -> str:
+    """What the verdict rests on; what is not known is said to be so."""
+    try:
+        data = context.origin.sentence
+    except MbpError as error:
+        data = f"data not known ({error.what})"
+    return f"{data}; {engine_name(context)}; {_measured_rules(context, gate)}"
+
+
+def _measured_rules(context: Context, gate: Gate) -> str:
+    for check in gate.checks:
+        if check.rule != RULE_VERDICTS:
+            continue
+        try:
+            rules = context.evidence(check.source).content["evidence"]
+            verdicts = [rule["verdict"] for rule in rules]
+        except (MbpError, KeyError, TypeError):
+            return "error rules not measured"
+        unmeasured = (Verdict.NOT_MEASURED, Verdict.ERROR)
+        measured = sum(verdict not in unmeasured for verdict in verdicts)
+        return f"{measured} of {len(verdicts)} error rules measured"
+    return "no check of error rules"
+
+
+@rule("data")
+def production_data(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The data came by loads or change data capture; it is not the committed sample."""
+    if check.source["data"] != "production":
+        raise MbpError(f"no data {check.source['data']!r}", fix="write data: production")
+    origin = context.origin
+    if not origin.sample and not origin.sources:
+        raise NotMeasuredError("the warehouse recorded neither a load nor change data capture")
+    return passed(not origin.sample, origin.sentence)
+
+
+@rule("engine")
+def production_engine(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The warehouse is of the engine that production has."""
+    wanted = check.source["engine"]
+    if wanted not in ENGINES:
+        raise MbpError(f"no engine {wanted!r}", fix=f"write one of {', '.join(ENGINES)}")
+    name = engine_name(context)
+    return passed(name == ENGINES[wanted], f"{name}; production is {ENGINES[wanted]}", name)

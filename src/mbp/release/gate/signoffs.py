@@ -11,7 +11,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
 from mbp.core.verdict import RELEASING, Verdict
-from mbp.release.signing import AllowedSigners
+from mbp.release.signing.signatures import AllowedSigners
 from mbp.release.signing.statements import Signed, read_statements, write_statement
 
 FOLDER = "contracts/gates/signoffs"

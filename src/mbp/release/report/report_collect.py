@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import duckdb
 import psycopg2
 
 from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
-from mbp.contracts.kpi_targets import on_target
+from mbp.contracts.hook_policy import on_target
 from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -22,11 +22,12 @@ from mbp.core.reporting.chart import Point
 from mbp.core.verdict import COMPARISONS
 from mbp.operate.hooks import hook_status as screen
 from mbp.operate.hooks.actions import CDC_LAG
+from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import KpiWindow
-from mbp.operate.hooks.watch import look
+from mbp.operate.hooks.watch import PolicyAndWindows, look
+from mbp.quality.coverage import documentation_coverage
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_report import GateReport
-from mbp.release.gate.gate_run import run_gate
 from mbp.release.report import report_project
 from mbp.release.report.report_facts import (
     NOT_MEASURED,
@@ -42,32 +43,16 @@ from mbp.runs import envelope
 from mbp.runs.claims import Objection, Way, objections
 from mbp.runs.dbt_process import target_name
 
-if TYPE_CHECKING:
-    from mbp.operate.hooks.hook_status import Row
-    from mbp.operate.hooks.watch import PolicyAndWindows
-
-
 T = TypeVar("T")
 
 
-def collect(root: Path, gate: str, target: str | None, page: Path) -> Facts:
-    """All facts, with the gate run again.
-
-    Args:
-        page: where the page will lie; links are relative to it.
-
-    Raises:
-        MbpError: unknown target.
-    """
-    return facts(root, gate, target, page, lambda: run_gate(root, gate, target))
-
-
-def facts(
+def collect(
     root: Path, gate: str, target: str | None, page: Path, run: Callable[[], GateReport]
 ) -> Facts:
     """All facts.
 
     Args:
+        page: where the page will lie; links are relative to it.
         run: runs the gate.
 
     Raises:
@@ -83,7 +68,7 @@ def facts(
         looked_at=now,
         target=chosen,
         gate=report,
-        watch=_facts_or_absence(lambda: watch_facts(root, chosen), "run `mbp build`"),
+        watch=_facts_or_absence(lambda: watch_facts(look(root, chosen)), "run `mbp build`"),
         packs=_facts_or_absence(lambda: matrix(root), "see `mbp contracts status`"),
         registry=_facts_or_absence(
             lambda: report_project.registry(root), "see `mbp registry verify`"
@@ -91,7 +76,12 @@ def facts(
         rules=_facts_or_absence(
             lambda: report_project.rules(root, chosen), "run `mbp quality record`"
         ),
-        coverage=_facts_or_absence(lambda: report_project.coverage(root), "run `mbp build`"),
+        coverage=_facts_or_absence(
+            lambda: documentation_coverage.judge(
+                root, documentation_coverage.measure_project(root)
+            ),
+            "run `mbp build`",
+        ),
         exercises=_facts_or_absence(
             lambda: report_project.exercises(root, source), "run `mbp exercise --all`"
         ),
@@ -100,7 +90,7 @@ def facts(
         ),
         measurements=report_project.measurements(root, _demanded(root, gate), judge),
         files=frozenset(),
-        folder_to_root=_way(page.resolve().parent, root.resolve()),
+        folder_to_root=Path(os.path.relpath(root.resolve(), page.resolve().parent)).as_posix(),
     )
     return replace(collected, files=frozenset(_readable(root, sorted(set(_places(collected))))))
 
@@ -173,25 +163,12 @@ def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:
             yield place
 
 
-def _way(folder: Path, root: Path) -> str:
-    return PurePosixPath(Path(os.path.relpath(root, folder))).as_posix()
-
-
 # Points of a chart.
 DRAWN = 96
 
 
-def watch_facts(root: Path, target: str | None) -> WatchFacts:
-    """One evaluation of all hooks.
-
-    Raises:
-        MbpError: policy, alarms or warehouse cannot be used.
-    """
-    return facts_of(look(root, target))
-
-
-def facts_of(seen: PolicyAndWindows) -> WatchFacts:
-    """What people are shown of an evaluation."""
+def watch_facts(seen: PolicyAndWindows) -> WatchFacts:
+    """What people are shown of one evaluation of all hooks."""
     shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms, seen.loads)
     lag = seen.policy.sheet.kpis.get(CDC_LAG)
     return WatchFacts(

@@ -17,11 +17,6 @@ from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.quality.coverage.documentation_coverage import (
-    CoverageJudgement,
-    judge,
-    measure_project,
-)
 from mbp.quality.monitor import monitor_view
 from mbp.release.report.report_facts import (
     NOT_MEASURED,
@@ -108,15 +103,6 @@ def rules(root: Path, target: str) -> tuple[dict[str, Any], ...]:
             raise envelope.NoEvidenceError(error.what, fix=error.fix) from error
         raise
     return tuple({**row, "verdict": str(row["last_verdict"] or NEVER_RUN)} for row in rows)
-
-
-def coverage(root: Path) -> CoverageJudgement:
-    """Documentation coverage of the last build.
-
-    Raises:
-        MbpError: no artifacts, or older ones than the build.
-    """
-    return judge(root, measure_project(root))
 
 
 def exercises(root: Path, source: str | None) -> tuple[dict[str, Any], ...]:

@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from mbp.contracts.gates import ROLES
 from mbp.core import moments
 from mbp.core.canonical_json import Subject, canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
 from mbp.core.schema_check import TEXT, closed, violations
-from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, sign, verify_signature
+from mbp.release.signing.signatures import AllowedSigners, SignatureRefused, sign, verify_signature
 
 Kind = Literal["waiver-approval", "sign-off"]
 VERSION = 1

@@ -26,7 +26,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite, read_codes
 from mbp.core.schema_check import did_you_mean
-from mbp.release.signing import AllowedSigners
+from mbp.release.signing.signatures import AllowedSigners
 from mbp.release.signing.statements import Signed, file_names, read_statements
 from mbp.release.waivers.known import Waivable
 

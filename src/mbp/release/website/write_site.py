@@ -20,8 +20,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.operate.build import DOCS_PAGE
 from mbp.release.website.mkdocs_hooks import LIVE
-from mbp.release.website.site_facts import RecordedState, look
-from mbp.release.website.site_lineage import Lineage
+from mbp.release.website.site_facts import Lineage, RecordedState, look
 from mbp.runs.dbt_process import target_path
 
 CONFIG = "mkdocs.yml"

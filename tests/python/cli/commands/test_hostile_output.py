@@ -25,8 +25,7 @@ from typer.testing import CliRunner
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite, deliver
-from mbp.core.reporting.annotations import as_annotations, write_annotations
-from mbp.core.reporting.output_forms import FORMATS
+from mbp.core.reporting.output_forms import FORMATS, as_annotations, write_annotations
 from mbp.core.reporting.progress import Lines
 from mbp.core.reporting.terminal import Guarded, guard, paint, printable
 from mbp.operate.semantic.metric_forms import written
@@ -246,7 +245,9 @@ def rule_report(value: str) -> str:
     finding = RuleVerdict(
         *("a_rule", "mbp_quotes", "DATA", "error", "A89", "", "fail", 1, value, value, None)
     )
-    found = quality_report.suite([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    found = quality_report.suite(
+        quality_report.Failures([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    )
     return found.table
 
 

@@ -13,8 +13,15 @@ from pathlib import Path
 import pytest
 
 from lab.postgres_server import PostgresServer
-from mbp.cli.doctor import Examination, examine
-from mbp.cli.doctor.machine import CHECKS, MEBIBYTE, Machine, MachineCheck, installed_version
+from mbp.cli.doctor.examine import examine
+from mbp.cli.doctor.machine import (
+    CHECKS,
+    MEBIBYTE,
+    Examination,
+    Machine,
+    MachineCheck,
+    installed_version,
+)
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Change
+from mbp.contracts.compatibility.change_model import CATALOGUE, Change
 from mbp.contracts.compatibility.diff import bump_of, diff
 
 FOLDER = Path(__file__).parent / "golden"

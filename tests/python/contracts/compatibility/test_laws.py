@@ -13,8 +13,7 @@ from jsonschema import Draft202012Validator
 
 from compatibility.strategies import columns, contracts
 from mbp.contracts.compatibility.cells import row_schema
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import CATALOGUE, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import DIGITS, bump_of, diff, verdicts
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, candidates

@@ -16,8 +16,7 @@ from jsonschema_rs import Draft202012Validator
 from compatibility.test_laws import SETTINGS as LAWS
 from compatibility.test_laws import pairs, rows_of
 from mbp.contracts.compatibility.cells import row_schema
-from mbp.contracts.compatibility.change_codes import CATALOGUE
-from mbp.contracts.compatibility.change_model import Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import CATALOGUE, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import DIGITS, diff, verdicts
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.witness import find, shown

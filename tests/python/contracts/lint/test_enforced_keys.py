@@ -11,8 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from mbp.contracts.compatibility.standard import STANDARD
-from mbp.contracts.enforced_keys import HOUSE, refused
-from mbp.contracts.lint import lint
+from mbp.contracts.contract_faults import HOUSE, refused
+from mbp.contracts.lint.runner import lint
 from tests.python.contracts.lint.places import QUOTES, TODAY
 from tests.python.contracts.lint.spoiled import column
 

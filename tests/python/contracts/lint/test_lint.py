@@ -13,17 +13,21 @@ from typer.testing import CliRunner
 from lab.simulate.schema import CONTRACTS
 from mbp.cli import main as cli
 from mbp.contracts import load_contracts
-from mbp.contracts.fault_codes import groups, rules
-from mbp.contracts.lint import lint
-from mbp.contracts.lint.explain import explanation
-from mbp.contracts.lint.runner import checked_codes, refused_codes
+from mbp.contracts.contract_file import READING_CHECKS
+from mbp.contracts.contract_loading import CODES as LOADING_CODES
+from mbp.contracts.fault_codes import explanation, groups, rules
+from mbp.contracts.lint.checks import CONTRACT_CHECKS, PROJECT_CHECKS
+from mbp.contracts.lint.runner import lint
 from mbp.contracts.policy import load_policy
+from mbp.contracts.semantics import CODES as SEMANTIC_CODES
 from mbp.contracts.semantics import load_semantics
 from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
 from tests.python.contracts.lint.places import MARKETS, QUOTES, TODAY
 from tests.python.contracts.lint.spoiled import EDITS, SPOILED, spoil
 
+# Codes of what loading refuses.
+REFUSED = LOADING_CODES.union(SEMANTIC_CODES, *READING_CHECKS.values())
 # A contract is loaded without its usage and with some kinds of service level, not without purpose or any level.
 PARTLY_REFUSED = {"A106-011", "A106-019"}
 WHOLE_FILE = {"YAML-003", "A106-001", "A106-036", "A89-002"}
@@ -53,11 +57,12 @@ def test_the_contracts_as_committed_have_no_error_and_no_warning(root: Path) -> 
 
 
 def test_what_loading_refuses_is_an_error_of_lint() -> None:
-    assert {rules()[code].severity for code in refused_codes()} == {"error"}
+    assert {rules()[code].severity for code in REFUSED} == {"error"}
 
 
 def test_every_code_is_checked_and_has_a_case_that_breaks_it() -> None:
-    assert set(rules()) == checked_codes()
+    checked = REFUSED.union(*CONTRACT_CHECKS.values(), *PROJECT_CHECKS.values())
+    assert set(rules()) == checked
     assert set(rules()) == EDITS.keys() | SPOILED.keys()
     assert {code.partition("-")[0] for code in rules()} == set(groups())
 
@@ -88,7 +93,7 @@ def test_a_broken_code_has_its_place_and_loading_refuses_what_the_reader_finds(
     errors = [one for one in found.findings if one.severity == "error"]
     assert found.failed == bool(errors)
 
-    refused = refused_codes() - PARTLY_REFUSED
+    refused = REFUSED - PARTLY_REFUSED
     raised = refusal_of_loading(root)
     assert raised or not [one for one in errors if one.code in refused]
     assert raised or code not in refused

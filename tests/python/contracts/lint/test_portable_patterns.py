@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.postgres_server import PostgresServer
-from mbp.contracts.lint.portable_patterns import differences, refusal
+from mbp.contracts.lint.check_traps import differences, refusal
 
 Judges = Callable[[str, str], list[bool | str]]
 TEXTS = (

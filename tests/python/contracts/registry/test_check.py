@@ -16,11 +16,10 @@ from mbp.cli import main as cli
 from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.published_versions import published
-from mbp.contracts.registry.impact import Impact
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import proof_path, provable, prove, violation_query
 from mbp.contracts.registry.registry_check import check_all, to_prove
-from mbp.contracts.registry.registry_view import markdown, suite
+from mbp.contracts.registry.registry_view import Impact, markdown, suite
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
 from mbp.core.reporting.output_forms import FORMATS, written

@@ -15,8 +15,7 @@ from jsonschema import Draft202012Validator
 
 from mbp.contracts.published_versions import datasets, published
 from mbp.contracts.registry.life import enter, stage
-from mbp.contracts.registry.registry_check import check_all
-from mbp.contracts.registry.verify_registry import problems, verify_registry
+from mbp.contracts.registry.registry_check import check_all, problems, verify_registry
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from registry.conftest import DATASETS, TODAY, Registry, column

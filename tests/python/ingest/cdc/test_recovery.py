@@ -316,7 +316,7 @@ def test_a_snapshot_that_was_cut_off_leaves_everything_as_it_was(
         pair.execute("delete from quotes where quote_id = 'q-1'", market.quotes(10, 2))
     with monkeypatch.context() as patched:
         patched.setattr(
-            "mbp.ingest.cdc.first_snapshot.snapshot_rows",
+            "mbp.ingest.cdc.replication_stream.snapshot_rows",
             lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
@@ -426,7 +426,7 @@ def test_a_resnapshot_that_fails_leaves_position_and_slot_as_they_were(
     before = state()
     with monkeypatch.context() as patched:
         patched.setattr(
-            "mbp.ingest.cdc.first_snapshot.snapshot_rows",
+            "mbp.ingest.cdc.replication_stream.snapshot_rows",
             lambda *_: (_ for _ in ()).throw(MbpError("cut off", fix="none")),
         )
         with pytest.raises(MbpError, match="cut off"):

@@ -17,7 +17,7 @@ from lab.simulate import Parameters, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.core.paths import project_root
-from mbp.quality.project_reads import project_reads
+from mbp.quality.measurable import project_reads
 
 # Two values of each type that no sensible row has, and that no rule of a type could tell apart from a wrong one.
 STAND_INS: dict[str, tuple[Any, Any]] = {

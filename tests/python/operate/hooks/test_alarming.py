@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.alarm_limits import load_limits
 from mbp.core.errors import MbpError
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.ingest.cdc.watched import Alarm
 from mbp.ingest.initialise import initialise
 from mbp.operate.hooks import alarming

@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.exercises import load_exercises
-from mbp.contracts.hook_policy import load_hooks
-from mbp.contracts.kpi_targets import on_target
+from mbp.contracts.hook_policy import load_hooks, on_target
 from mbp.core import yaml_io
 from mbp.operate.hooks.alarming import GAUGES
 from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, dashboards, rendered, stale_files

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft201909Validator
 
 from mbp.core.errors import MbpError
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.operate.hooks.outbox import CHAT, KINDS, deliver, endpoints, pending, put, slack, teams
 from tests.python.operate.hooks.receiver import receiver
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
+from mbp.core.paths import StateFolder
 from mbp.core.site_pages import page_url, site_address
-from mbp.core.state import StateFolder
 from mbp.operate.hooks.actions import incident, notices
 from mbp.operate.hooks.incidents import causes, find_incident
 from mbp.operate.hooks.measurements import Decision

@@ -22,10 +22,9 @@ from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.contracts.sheet import WHOLE
 from mbp.core import moments
-from mbp.core.canonical_json import Subject
+from mbp.core.canonical_json import Subject, canonical
 from mbp.core.errors import MbpError
-from mbp.core.paths import project_root
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder, project_root
 from mbp.ingest.cdc.capture_status import heartbeat
 from mbp.ingest.cdc.watched import SeenReader, WatchedCapture, alarms
 from mbp.operate.degrade import switch
@@ -36,10 +35,10 @@ from mbp.operate.hooks.exposition import exposition
 from mbp.operate.hooks.hook_state import LOCK_VERSION, LockOf, read_lock
 from mbp.operate.hooks.measurements import KpiWindow, WarehouseFacts, picture_of
 from mbp.quality.monitor.record import Run, record
-from mbp.release.evidence.demanded import evidence_counts
+from mbp.release.evidence.agreement import evidence_counts
 from mbp.release.gate import rules_warehouse
 from mbp.release.report import report_project
-from mbp.release.signing import AllowedSigners, canonical
+from mbp.release.signing.signatures import AllowedSigners
 from mbp.release.signing.statements import read_statements
 from mbp.runs import envelope
 from mbp.runs import exercise_report as exercises

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.operate.hooks import outbox
 from mbp.operate.hooks.outbox import (
     ALERTMANAGER,

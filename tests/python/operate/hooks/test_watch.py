@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from lab.postgres_server import PostgresServer
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.core.state import StateFolder
+from mbp.core.paths import StateFolder
 from mbp.operate.hooks.hook_state import LockOf, OpenBlock, read_lock, write_lock
 from mbp.operate.hooks.kpi_collect import collect
 from mbp.operate.hooks.outbox import pending
@@ -151,7 +151,8 @@ def test_a_run_that_was_cut_off_is_done_again_without_harm(
     site.execute(SLOWER)
     with monkeypatch.context() as patched:
         patched.setattr(
-            "mbp.operate.hooks.ledger.write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            "mbp.operate.hooks.hook_state.write",
+            lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
             site.watch()

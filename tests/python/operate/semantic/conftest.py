@@ -11,9 +11,8 @@ import pytest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.operate.semantic.metricflow import SemanticLayer
-from mbp.operate.semantic.metrics_check import metrics_of
+from mbp.operate.semantic.metrics_check import MANIFEST, manifest_text, metrics_of
 from mbp.operate.semantic.query import Answer, Question, answer
-from mbp.operate.semantic.semantic_manifest import MANIFEST, manifest_text
 from mbp.warehouse import Warehouse
 from tests.python.built import Built
 

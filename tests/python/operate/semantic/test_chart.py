@@ -12,7 +12,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.operate.semantic.calibration import Bin
-from mbp.operate.semantic.metric_chart import in_terminal, save
+from mbp.operate.semantic.metric_forms import in_terminal, save
 from mbp.operate.semantic.query import Answer
 
 OVER_TIME = Answer(

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.operate.semantic.metrics_check import check, metrics_of
-from mbp.operate.semantic.semantic_manifest import MANIFEST
+from mbp.operate.semantic.metrics_check import MANIFEST, check, metrics_of
 from mbp.runs.dbt_process import environment
 from tests.python.built import Built
 from tests.python.operate.semantic.conftest import artifacts

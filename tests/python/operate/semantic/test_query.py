@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.operate.semantic.metric_forms import empty_in_words, written
+from mbp.operate.semantic.metrics_check import MANIFEST, fresh_manifest
 from mbp.operate.semantic.query import Answer, Question, request_of
-from mbp.operate.semantic.semantic_manifest import MANIFEST, fresh_manifest
 from mbp.runs.dbt_process import environment, target_path
 from tests.python.operate.semantic.conftest import Asked
 

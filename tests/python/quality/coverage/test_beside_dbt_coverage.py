@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from mbp.core.errors import MbpError
 from mbp.quality.coverage.coverage_measure import (
     DESCRIBED,
     MISSING,
@@ -28,7 +28,8 @@ from mbp.quality.coverage.coverage_measure import (
     Item,
     measure_coverage,
 )
-from mbp.runs.dbt_process import run_dbt, target_path
+from mbp.runs.dbt_process import demand, run_dbt
+from tests.python.built import Built
 
 PROJECT = """
 name: scratch
@@ -326,21 +327,14 @@ def test_a_difference_without_a_reason_is_noticed(scratch: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_every_difference_on_this_project_has_a_reason(project_root: Path, tmp_path: Path) -> None:
-    folder = target_path(project_root)
-    for name in ("manifest.json", "catalog.json"):
-        if not (folder / name).is_file():
-            pytest.skip(f"no {name} of this project: run `mbp build` first")
-        # A copy: both must judge the same bytes, also while somebody builds.
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    manifest, catalog = read(tmp_path)
-    try:
-        report = measure_coverage(manifest, catalog)
-    except MbpError as error:
-        if "of different runs" not in error.what:
-            raise
-        pytest.skip(f"the artifacts of this project do not belong together: {error}")
-    found = compare(manifest, catalog, run_theirs(tmp_path, tmp_path / "theirs.json"))
+def test_every_difference_on_this_project_has_a_reason(built: Built, tmp_path: Path) -> None:
+    shutil.copytree(built.artifacts("duckdb"), tmp_path / "target")
+    generate = ["docs", "generate", "--no-compile"]
+    settings = built.settings["duckdb"]
+    demand(run_dbt(built.root, generate, artifacts=tmp_path, changes=settings, quiet=True))
+    manifest, catalog = read(tmp_path / "target")
+    report = measure_coverage(manifest, catalog)
+    found = compare(manifest, catalog, run_theirs(tmp_path / "target", tmp_path / "theirs.json"))
     assert found.unexplained == []
     columns = [item for item in report.items if item.column]
     others = sum(reason is Reason.OTHER_PACKAGE for reason in found.reasons.values())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.ci import build_plan as planning
-from mbp.release.ci.build_plan import copy_warehouse, make_plan
+from mbp.release.ci import ci_steps as planning
+from mbp.release.ci.ci_steps import copy_warehouse, make_plan
 from tests.python.release.ci.reports import BASE, Run
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from mbp.core.reporting import Finding
-from mbp.release.documents import DocumentReport
-from mbp.release.documents.document_checks import judge, read_documents
+from mbp.release.documents.document_checks import DocumentReport, judge, read_documents
 from mbp.release.documents.document_findings import NamedThings
 from mbp.release.documents.markdown_body import Document, read_document
 

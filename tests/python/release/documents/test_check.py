@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.release.documents import DocumentReport, check_documents
-from mbp.release.documents.document_checks import judge
+from mbp.release.documents.document_checks import DocumentReport, check_documents, judge
 from mbp.release.documents.document_findings import RULES, NamedThings
 from mbp.release.documents.markdown_body import Document
 from mbp.runs import envelope

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
+from mbp.core.files import stale, write_stale
 from mbp.release.documents.document_checks import (
     GENERATED,
     LOG_FILE,
-    render_documents,
-    stale_documents,
+    rendered_documents,
 )
 from tests.python.release.documents.conftest import Spoil
 
@@ -21,7 +21,7 @@ DECISION = "docs/adr/adr_001_dec_latency_slo.md"
 
 
 def test_the_committed_documents_are_fresh(project_root: Path) -> None:
-    assert stale_documents(project_root) == []
+    assert stale(project_root, rendered_documents(project_root)) == []
 
 
 def test_the_log_goes_by_date_and_names_what_is_superseded(
@@ -31,12 +31,12 @@ def test_the_log_goes_by_date_and_names_what_is_superseded(
         spoil(name, "#", "#")  # put back at the end
     spoil(DECISION, "date: 2026-11-24", "date: 2026-11-20")
     spoil(DECISION, "id: ADR-001\n", "id: ADR-001\nsupersedes: [ADR-099]\n")
-    assert render_documents(copied_project) == [LOG_FILE]
+    assert write_stale(copied_project, rendered_documents(copied_project)) == [LOG_FILE]
     rows = (copied_project / LOG_FILE).read_text().splitlines()[8:]
     assert rows[0].startswith("| 2026-11-20 | [ADR-001](adr_001_dec_latency_slo.md) |")
     assert "ADR-099" in rows[0]
     assert [row.split("|")[1] for row in rows] == sorted(row.split("|")[1] for row in rows)
-    assert render_documents(copied_project) == []
+    assert write_stale(copied_project, rendered_documents(copied_project)) == []
 
 
 def test_nothing_is_written_when_a_front_matter_is_wrong(
@@ -45,7 +45,7 @@ def test_nothing_is_written_when_a_front_matter_is_wrong(
     spoil(DECISION, "status: accepted", "status: agreed")
     before = (copied_project / LOG_FILE).read_text()
     with pytest.raises(MbpError, match=r"adr_001_dec_latency_slo\.md: the front matter"):
-        render_documents(copied_project)
+        write_stale(copied_project, rendered_documents(copied_project))
     assert (copied_project / LOG_FILE).read_text() == before
 
 

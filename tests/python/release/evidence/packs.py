@@ -14,14 +14,13 @@ from typing import Any
 
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
-from mbp.core.canonical_json import digest
+from mbp.core.canonical_json import canonical, digest
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence.container import read_archive, write_archive
 from mbp.release.evidence.pack_build import Pack, seal
 from mbp.release.evidence.statement import NAME, STATEMENT, describe
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import FOLDER, sign_off
-from mbp.release.signing import canonical
 from mbp.release.signing.statements import write_statement
 from mbp.runs.envelope import VERSION
 from tests.python.measured import passed as content_that_passed

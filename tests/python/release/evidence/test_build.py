@@ -21,8 +21,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.errors import MbpError
 from mbp.release.evidence import pack_build
 from mbp.release.evidence.makers import MAKERS, as_json
-from mbp.release.evidence.pack_build import Pack, seal, settled
-from mbp.release.evidence.pack_groups import FILE, load_groups
+from mbp.release.evidence.pack_build import FILE, Pack, load_groups, seal, settled
 from mbp.release.evidence.statement import NAME, STATEMENT
 from mbp.release.evidence.verify_pack import verify
 from mbp.runs import envelope

@@ -19,16 +19,16 @@ from typing import Any
 import pytest
 
 from mbp.contracts.gates import load_gate
+from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.release.evidence import agreement, container
 from mbp.release.evidence import verify_pack as verifying
+from mbp.release.evidence.agreement import WANT_A_PASS
 from mbp.release.evidence.container import open_pack
-from mbp.release.evidence.demanded import WANT_A_PASS
 from mbp.release.evidence.pack_build import Pack, seal
 from mbp.release.evidence.statement import GROUPS, NAME, STATEMENT, describe, read
 from mbp.release.evidence.verify_pack import Verification, verify
 from mbp.release.gate.gate_report import GateReport
-from mbp.release.signing import canonical
 from tests.python.measured import BILL, BILL_PATH, passed
 from tests.python.release.evidence.packs import (
     NOW,

@@ -11,10 +11,8 @@ import pytest
 
 from mbp.core.verdict import GO, NO_GO, REHEARSAL, Verdict, gate_verdict
 from mbp.ingest.initialise import initialise
-from mbp.release.gate.context import Context
-from mbp.release.gate.gate_run import judge
-from mbp.release.gate.origin import origin_of
-from mbp.release.gate.since_last_go import since_last_go
+from mbp.release.gate.context import Context, origin_of
+from mbp.release.gate.gate_run import judge, since_last_go
 from mbp.warehouse import connect
 from tests.python.release.gate.conftest import TARGET, Release, git
 

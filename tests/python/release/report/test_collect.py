@@ -17,7 +17,7 @@ from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.measurements import KpiWindow
 from mbp.release.gate.gate_report import GateReport
-from mbp.release.report.report_collect import drawn, facts
+from mbp.release.report.report_collect import collect, drawn
 from mbp.release.report.report_facts import Absence, Facts
 from mbp.release.report.report_page import page
 from mbp.runs import envelope
@@ -46,7 +46,7 @@ def by_hand() -> GateReport:
 
 
 def look(root: Path, folder: Path) -> Facts:
-    return facts(root, "M2", "duckdb", folder / "report.html", by_hand)
+    return collect(root, "M2", "duckdb", folder / "report.html", by_hand)
 
 
 def test_what_is_missing_is_told_section_by_section(project_root: Path, nothing: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_gate_that_refuses_is_told(project_root: Path, nothing: Path) -> None:
     def refuses() -> GateReport:
         raise MbpError("no gate 'M9'", path="contracts/gates/x.yaml")
 
-    found = facts(project_root, "M9", "duckdb", nothing / "r.html", refuses)
+    found = collect(project_root, "M9", "duckdb", nothing / "r.html", refuses)
     assert isinstance(found.gate, Absence)
     assert "contracts/gates/x.yaml: no gate" in found.gate.why
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from mbp.contracts import load_contracts
-from mbp.core import markdown, yaml_io
+from mbp.core import wording, yaml_io
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 from mbp.core.sql_guard import DIALECTS, demand_change, demand_expression, demand_query
@@ -338,11 +338,11 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_shows_text_as_it_is(text: str) -> None:
-    for shown in (markdown.cell(text), markdown.inline(text), markdown.code(text)):
+    for shown in (wording.cell(text), wording.inline(text), wording.code(text)):
         assert "\n" not in shown
         assert not re.search(r"(?<!\\)\|", shown)
-    assert "<script" not in markdown.cell(text) + markdown.inline(text)
-    assert not re.search(r"(?<!\\)[`*\[]", markdown.inline(text))
+    assert "<script" not in wording.cell(text) + wording.inline(text)
+    assert not re.search(r"(?<!\\)[`*\[]", wording.inline(text))
 
 
 @pytest.mark.parametrize("entity", HOSTILE)
@@ -409,7 +409,7 @@ def _option_for_git(root: Path) -> None:
 
 
 def _option_for_verify(root: Path) -> None:
-    from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.contracts.registry.registry_check import verify_registry
 
     verify_registry(root, "--output=/tmp/x")
 

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners, SignatureRefused, Verified, sign, verify_signature
+from mbp.release.signing.signatures import (
+    AllowedSigners,
+    SignatureRefused,
+    Verified,
+    sign,
+    verify_signature,
+)
 from tests.python.signing_keys import ALWAYS, Keys
 
 CONTENT = b'{"what":"agreed"}'

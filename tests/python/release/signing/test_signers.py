@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners, sign, verify_signature
+from mbp.release.signing.signatures import AllowedSigners, sign, verify_signature
 from tests.python.signing_keys import Keys
 
 FORM = "the line has another form"

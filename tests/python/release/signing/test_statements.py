@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mbp.core.canonical_json import Subject
+from mbp.core.canonical_json import Subject, canonical
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners, canonical, sign
+from mbp.release.signing.signatures import AllowedSigners, sign
 from mbp.release.signing.statements import Signed, read_statements, write_statement
 from tests.python.signing_keys import Keys
 

@@ -11,10 +11,10 @@ import pytest
 
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners
+from mbp.release.signing.signatures import AllowedSigners
 from mbp.release.signing.statements import Signed, read_statements
-from mbp.release.waivers import RULES, Waivers, valid_waivers
 from mbp.release.waivers.known import Waivable
+from mbp.release.waivers.waiver_check import RULES, Waivers, valid_waivers
 from waivers.conftest import CHECKS, EXERCISE, NOW, RULE, Project
 
 

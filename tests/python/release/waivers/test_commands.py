@@ -18,8 +18,7 @@ from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
-from mbp.release.waivers import valid_waivers
-from mbp.release.waivers.waiver_check import check_waived
+from mbp.release.waivers.waiver_check import check_waived, valid_waivers
 from mbp.release.waivers.write_waiver import new_waiver
 from waivers.conftest import EXERCISE, NOW, RULE, Project
 

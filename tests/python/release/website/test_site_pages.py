@@ -14,10 +14,8 @@ import pytest
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.operate.semantic.calibration import Bin
-from mbp.release.website.data_pages import data_pages
-from mbp.release.website.diagram import diagram, relationships
-from mbp.release.website.site_facts import RecordedState, absent, look
-from mbp.release.website.site_lineage import Lineage
+from mbp.release.website.data_pages import data_pages, diagram, relationships
+from mbp.release.website.site_facts import Lineage, RecordedState, absent, look
 from mbp.release.website.write_site import MARK, write_site
 from mbp.runs.dbt_process import environment
 
