@@ -5,7 +5,7 @@
 
 {% macro slice_readers() -%}
     {{- return({
-        'closed_market_no_trades': 136483974265298,
+        'closed_market_no_trades': 224942973601542,
         'liquidity_floor': 185589287940010,
         'quote_after_close': 195341185873035,
         'trade_after_scheduled_close': 12628362727084,

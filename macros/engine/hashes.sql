@@ -143,7 +143,7 @@ ranked as (
         1 as recency,
         loaded_at as first_loaded_at
     from {{ changes }}
-    {#- Not `not exists`: DuckDB would first look for the distinct keys of all changes. #}
+    {#- Not `not exists`: DuckDB would first compute the distinct keys of all changes. #}
     where {{ compact_key(key) }} not in (select compact_key from repeated)
 
     union all

@@ -6,6 +6,8 @@
 {% macro type_timestamp_utc() %}timestamptz{% endmacro %}
 {% macro timestamp_from_milliseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
 {% macro timestamp_from_nanoseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
+{% macro beginning_of_time() %}timestamptz '-infinity'{% endmacro %}
+{% macro end_of_time() %}timestamptz 'infinity'{% endmacro %}
 {% macro epoch_microseconds(expression) %}epoch_us({{ expression }}){% endmacro %}
 {% macro seconds_between(earlier, later) %}({{ later }} - {{ earlier }}){% endmacro %}
 {% macro change_log_columns() %}loaded_at{% endmacro %}

@@ -34,20 +34,30 @@ markets as (
 
 ),
 
-open_intervals as (
+known_markets as (
 
-    select
-        market_id,
-        valid_from,
-        valid_to,
-        lead(valid_from) over (partition by market_id order by valid_from) as opens_again
-    from {{ ref('int_mbp__market_status_intervals') }}
-    where status = 'open' and valid_from is not null and market_id in (select market_id from markets)
+    select distinct market_id from markets
 
 ),
 
--- The instants before, between and after the open intervals of a market, both ends included. They are few, and none is
--- null: so engines compare a trade with those of its market while they join it.
+open_intervals as (
+
+    select
+        intervals.market_id,
+        intervals.valid_from,
+        intervals.valid_to,
+        lead(intervals.valid_from) over (
+            partition by intervals.market_id
+            order by intervals.valid_from
+        ) as opens_again
+    from {{ ref('int_mbp__market_status_intervals') }} as intervals
+    inner join known_markets on intervals.market_id = known_markets.market_id
+    where intervals.status = 'open' and intervals.valid_from is not null
+
+),
+
+-- The instants before, between and after the open intervals of a market, both ends included. They are few,
+-- and none is null: so engines compare a trade with those of its market while they join it.
 not_open as (
 
     select
@@ -60,12 +70,14 @@ not_open as (
     union all
 
     select
-        known.market_id,
+        known_markets.market_id,
         {{ beginning_of_time() }} as first_instant,
-        coalesce(min(open_intervals.valid_from) - interval '1 microsecond', {{ end_of_time() }}) as last_instant
-    from (select distinct market_id from markets) as known
-    left join open_intervals on known.market_id = open_intervals.market_id
-    group by known.market_id
+        coalesce(
+            min(open_intervals.valid_from) - interval '1 microsecond', {{ end_of_time() }}
+        ) as last_instant
+    from known_markets
+    left join open_intervals on known_markets.market_id = open_intervals.market_id
+    group by known_markets.market_id
 
 ),
 
@@ -76,7 +88,8 @@ not_open_untraded as (
         not_open.market_id,
         not_open.first_instant,
         least(
-            not_open.last_instant, coalesce(kept_trades.since - interval '1 microsecond', not_open.last_instant)
+            not_open.last_instant,
+            coalesce(kept_trades.since - interval '1 microsecond', not_open.last_instant)
         ) as last_instant
     from not_open
     left join kept_trades on not_open.market_id = kept_trades.market_id
