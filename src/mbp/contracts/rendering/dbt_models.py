@@ -50,11 +50,11 @@ def datasets_macro(contracts: Sequence[Contract], incremental: Collection[str]) 
     return _sql("datasets", contracts=contracts, logs=logged(contracts), incremental=incremental)
 
 
-def families_macro(policy: Policy, readers: Mapping[str, int]) -> str:
+def families_macro(policy: Policy, readers: Mapping[str, Mapping[str, object]]) -> str:
     """macros/daily/families.gen.sql: the families of rules of which a daily run checks only what is new.
 
     Args:
-        readers: other tests that read what is new, and the digests of their SQL.
+        readers: other tests that read what is new, with what their SQL says.
     """
     sliced = [name for name, family in policy.families.items() if family.judges]
     return _sql("families", sliced=sliced, readers=readers)

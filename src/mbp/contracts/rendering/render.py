@@ -7,8 +7,10 @@ what dbt and readers need of them is compiled from there.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.lint.explain import lint_markdown
@@ -58,6 +60,14 @@ DATASETS_FILE = "macros/logs/datasets.gen.sql"
 FAMILIES_FILE = "macros/daily/families.gen.sql"
 SHEET_FILE = "macros/measures/sheet.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
+# In a test of what is new: what its rows belong to, and the instant by which a change of that concerns them.
+SLICE = "rows_to_check("
+PARENT = re.compile(r"rows_to_check\((?:model|ref\('\w+'\)), ref\('(\w+)'\)")
+INSTANT = re.compile(r"rows_to_check\([^\n]*'(\w+)'\)")
+# The key; whether there is a row of it is part of every history.
+JOINED = re.compile(r"inner join \w+ on \w+\.(\w+) = \w+\.\1")
+# A step that names a dataset for the rest of the query.
+IMPORTED = re.compile(r"(\w+) as \(\s*select \* from \{\{ ref\('(\w+)'\) \}\}\s*\)")
 
 
 def rendered(root: Path) -> dict[str, str | None]:
@@ -83,7 +93,7 @@ def rendered(root: Path) -> dict[str, str | None]:
     return {
         **log_models(contracts, incremental),
         DATASETS_FILE: datasets_macro(contracts, incremental),
-        FAMILIES_FILE: families_macro(policy, _slice_readers(root)),
+        FAMILIES_FILE: families_macro(policy, slice_readers(root)),
         SHEET_FILE: sheet_macro(sheet),
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
@@ -120,17 +130,39 @@ def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:
     return {dataset: kinds[end] for dataset, end in ends.items() if end in kinds}
 
 
-def _slice_readers(root: Path) -> dict[str, int]:
-    """Generic test that reads the slice of a daily run -> digest of its SQL, whose text no macro can see.
+def slice_readers(root: Path) -> dict[str, dict[str, Any]]:
+    """Generic test that reads the slice of a daily run -> what no macro can see of its SQL.
 
-    A number, because a search for secrets takes a quoted one for a key.
+    Its digest (a number, because a search for secrets takes a quoted one for a key), and the columns that it reads of
+    the dataset to which its rows belong: `since`, an instant that rows are after, so that another one matters to the
+    rows after the earlier of both; `value`, any other use, so that another value matters to all of its rows.
     """
     texts = {file.stem: file.read_text("utf-8") for file in (root / GENERIC_TESTS).glob("*.sql")}
     return {
-        name: int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+        name: {
+            "digest": int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]),
+            **_parent_columns(text),
+        }
         for name, text in sorted(texts.items())
-        if "rows_to_check(" in text
+        if SLICE in text
     }
+
+
+def _parent_columns(text: str) -> dict[str, list[str]]:
+    """The columns of what rows belong to that a test reads, by their use.
+
+    A line with nothing but a column only shows it.
+    """
+    parents = set(PARENT.findall(text))
+    steps = "|".join(step for step, dataset in IMPORTED.findall(text) if dataset in parents)
+    named = re.compile(rf"\b(?:{steps})\.(\w+)")
+    after = re.compile(rf"(?:\w+ )?\w+\.(?:{'|'.join(INSTANT.findall(text))}) > (?:{steps})\.\w+")
+    lines = [line.strip().rstrip(",") for line in text.splitlines() if steps]
+    uses = {(column, line) for line in lines for column in named.findall(line)}
+    uses = {use for use in uses if not named.fullmatch(use[1]) and not JOINED.fullmatch(use[1])}
+    value = {column for column, line in uses if not after.fullmatch(line)}
+    since = {column for column, _ in uses} - value
+    return {"since": sorted(since), "value": sorted(value)}
 
 
 def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:
