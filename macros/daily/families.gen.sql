@@ -5,10 +5,10 @@
 
 {% macro slice_readers() -%}
     {{- return({
-        'closed_market_no_trades': 224942973601542,
-        'liquidity_floor': 185589287940010,
-        'quote_after_close': 195341185873035,
-        'trade_after_scheduled_close': 12628362727084,
-        'trade_matches_quote': 190789967633673,
+        'closed_market_no_trades': {'digest': 224942973601542, 'since': [], 'value': []},
+        'liquidity_floor': {'digest': 185589287940010, 'since': [], 'value': ['min_liquidity']},
+        'quote_after_close': {'digest': 195341185873035, 'since': ['closed_at'], 'value': []},
+        'trade_after_scheduled_close': {'digest': 12628362727084, 'since': ['closes_at'], 'value': []},
+        'trade_matches_quote': {'digest': 190789967633673, 'since': [], 'value': []},
     }) -}}
 {%- endmacro %}

@@ -24,7 +24,8 @@
     );
     delete from {{ looked_at }} where dataset = '{{ relation.identifier }}';
     insert into {{ looked_at }}
-    select '{{ relation.identifier }}' as dataset, '{{ invocation_id }}' as build_id, max(loaded_at) as looked_until from {{ log }};
+    select
+        '{{ relation.identifier }}' as dataset, '{{ invocation_id }}' as build_id, {{ newest_of('loaded_at', log) }} as looked_until;
     {%- if not is_incremental() and existing_relation('datasets_verified') %}
     {#- Every row was written again, by whichever command. #}
     delete from {{ existing_relation('datasets_verified') }} where dataset = '{{ relation.identifier }}';
@@ -45,7 +46,7 @@
     {%- do log_daily(relation.identifier ~ ': no verification to start from, so all rows are looked at') %}
     create view {{ slice }} as select * from {{ relation }};
     {%- else %}
-    {%- do tell_slice(relation, log, floor) %}
+    {%- set keyless = tell_slice(relation, log, key, floor) %}
     create table {{ slice }} as
     select * from {{ relation }}
     where {{ key }} in (
@@ -57,23 +58,28 @@
         where {{ column }} in (select {{ parent_key }} from {{ parent }} where loaded_at >= {{ floor }})
         {%- endfor %}
     )
+    {%- if keyless %}
     union all
-    select * from {{ relation }} where {{ key }} is null;
+    select * from {{ relation }} where {{ key }} is null
+    {%- endif %};
     {%- endif -%}
 {%- endmacro %}
 
-{#- One line on what a daily run checks; it also reports that nothing is new. -#}
-{% macro tell_slice(relation, log, floor) -%}
+{#- One line on what a daily run checks; it also reports that nothing is new. Returns how many rows without a key came. -#}
+{% macro tell_slice(relation, log, key, floor) -%}
+    {%- set verified %}
+    select max(verified_until) from {{ verification_table('datasets_verified') }} where dataset = '{{ relation.identifier }}'
+    {%- endset -%}
     {%- set found = run_query(
-        'select count(*) as looked, sum(case when loaded_at > (select max(verified_until) from '
-        ~ verification_table('datasets_verified') ~ " where dataset = '" ~ relation.identifier ~ "') then 1 else 0 end) as fresh from " ~ log
-        ~ ' where loaded_at >= ' ~ floor
+        'select count(*) as looked, sum(case when loaded_at > (' ~ verified ~ ') then 1 else 0 end) as fresh, count(*) - count('
+        ~ key ~ ') as keyless from ' ~ log ~ ' where loaded_at >= ' ~ floor
     ).rows[0] -%}
     {%- set fresh = found[1] | int if found[1] is not none else 0 -%}
     {%- do log_daily(
         relation.identifier ~ ': ' ~ ('nothing new arrived' if fresh == 0 else fresh ~ ' changed keys arrived')
         ~ ' since the last verification; with the lookback ' ~ found[0] ~ ' are looked at'
     ) -%}
+    {{- return(found[2] | int) -}}
 {%- endmacro %}
 
 {% macro log_daily(text) -%}

@@ -41,7 +41,7 @@
     {%- if execute and not own -%}{%- do relations.extend(change_logs_read_by(model.unique_id)) -%}{%- endif -%}
     {%- if not relations -%}{{- return(current_timestamp()) -}}{%- endif -%}
     {%- set newest = [] -%}
-    {%- for relation in relations -%}{%- do newest.append('select max(loaded_at) as newest from ' ~ relation) -%}{%- endfor -%}
+    {%- for relation in relations -%}{%- do newest.append('select ' ~ newest_of('loaded_at', relation) ~ ' as newest') -%}{%- endfor -%}
     {{- return('(select max(arrivals.newest) from (' ~ newest | join(' union all ') ~ ') as arrivals)') -}}
 {%- endmacro %}
 

@@ -19,6 +19,12 @@
     {{- return(none) -}}
 {%- endmacro %}
 
+{#- The instant that a query gives in one row, as a literal: engines skip the blocks before it. None: it gives null. -#}
+{% macro instant_of(query) -%}
+    {%- set found = run_query('select ' ~ epoch_microseconds('found.instant') ~ ' from (' ~ query ~ ') as found').rows[0][0] -%}
+    {{- return(none if found is none else timestamp_literal(found)) -}}
+{%- endmacro %}
+
 {#- Restricts a scan of arrivals to what is new since `floor` (see arrival_floor). -#}
 {% macro where_arrived_since(floor) -%}
     {%- if floor is not none -%}where loaded_at >= {{ floor }}{%- endif -%}
@@ -71,9 +77,8 @@
     insert into {{ watermarks }}
     select
         '{{ relation.identifier }}' as relation_name,
-        max(loaded_at) as applied_until,
-        '{{ env_var('MBP_RAW', 'sample') }}' as origin
-    from {{ log_relation }};
+        {{ newest_of('loaded_at', log_relation) }} as applied_until,
+        '{{ env_var('MBP_RAW', 'sample') }}' as origin;
     {%- endif -%}
 {%- endmacro %}
 

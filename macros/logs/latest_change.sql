@@ -4,7 +4,7 @@
 {% macro latest_change(staging, key) -%}
 {%- set columns = (model.get('columns') or ['*']) | list -%}
 {%- set adds = config.get('materialized') == 'incremental' and is_incremental() -%}
-{%- set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if adds else none -%}
+{%- set floor = arrival_floor('select ' ~ newest_of('loaded_at', this) ~ ' as newest') if adds else none -%}
 {%- set changes = '(select * from ' ~ ref(staging) ~ ' ' ~ where_arrived_since(floor) ~ ') as changes' -%}
 with {{ ranked_changes(changes, key) }},
 

@@ -39,10 +39,9 @@
     {%- if not is_incremental() or not execute -%}
         {{- return(none) -}}
     {%- endif -%}
-    {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
-    {%- set query = 'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds' -%}
-    {%- set microseconds = run_query(query).rows[0][0] -%}
-    {{- return(none if microseconds is none else timestamp_literal(microseconds)) -}}
+    {{- return(instant_of(
+        'select ' ~ window_start('bounds.first_window', minutes) ~ ' as instant from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds'
+    )) -}}
 {%- endmacro %}
 
 {#- The windows from there to the newest complete one, as windows_to_measure has them. `forget_windows` reads the comment. -#}

@@ -4,6 +4,7 @@
     unique_key='quote_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
+    meta={'first_arrival': 'first_loaded_at'},
     indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['loaded_at']}])
 ) }}
 

@@ -3,6 +3,7 @@
     unique_key='quote_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
+    meta={'first_arrival': 'first_loaded_at'},
     post_hook=[
         "{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id') }}",
         "{{ index_of_exceptions(this, 'quote_id', twap_differs()) }}",
@@ -14,7 +15,8 @@
 ) }}
 
 {% set window = twap_window_microseconds() %}
-{% set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if is_incremental() else none %}
+{% set newest = 'select ' ~ newest_of('loaded_at', this) ~ ' as newest' %}
+{% set floor = arrival_floor(newest) if is_incremental() else none %}
 
 with
 {% if floor is not none %}

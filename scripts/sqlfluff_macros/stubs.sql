@@ -14,6 +14,7 @@
 {% macro newest_first(key) %}row_number() over (partition by {{ key }} order by log_position){% endmacro %}
 {% macro twap_window_microseconds() %}300000000{% endmacro %}
 {% macro arrival_floor(select_newest, lookbacks=1) %}current_timestamp{% endmacro %}
+{% macro newest_of(column, relation) %}current_timestamp{% endmacro %}
 {% macro watermark_floor(relation, log_relation) %}current_timestamp{% endmacro %}
 {% macro where_arrived_since(floor) %}{% endmacro %}
 {% macro forget_deleted(relation, latest, key) %}{% endmacro %}

@@ -3,6 +3,8 @@
     unique_key='lag_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
+    incremental_predicates=['1 = 0'],
+    pre_hook="{{ forget_windows() }}",
     indexes=indexes_where_useful([{'columns': ['lag_id'], 'unique': true}, {'columns': ['window_start']}])
 ) }}
 

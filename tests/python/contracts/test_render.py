@@ -319,3 +319,38 @@ def test_no_model_of_a_kpi_has_minutes_of_its_own(project_root: Path) -> None:
     own = re.compile(r"window_(?:number|start)\([^()]*, *\d+\)|interval '\d+ (?:hours|minutes)'")
     for path in sorted((project_root / "models/marts/reliability").glob("kpi_*.sql")):
         assert not own.findall(path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize(
+    ("condition", "reads"),
+    [
+        ("where quotes.quoted_at > markets.closed_at", {"since": ["closed_at"], "value": []}),
+        # Another order, another instant than that of the slice, and what is computed: any change matters to all rows.
+        ("where quotes.quoted_at < markets.opened_at", {"since": [], "value": ["opened_at"]}),
+        ("where quotes.seen_at > markets.closed_at", {"since": [], "value": ["closed_at"]}),
+        (
+            "where quotes.quoted_at > markets.closed_at - interval '1 hour'",
+            {"since": [], "value": ["closed_at"]},
+        ),
+        (
+            "where quotes.quoted_at > markets.closed_at\n    and markets.closed_at is not null",
+            {"since": [], "value": ["closed_at"]},
+        ),
+        ("where quotes.depth < markets.min_liquidity", {"since": [], "value": ["min_liquidity"]}),
+        ("where quotes.volume > 0", {"since": [], "value": []}),
+    ],
+)
+def test_a_change_concerns_the_rows_that_the_rule_says(
+    tmp_path: Path, condition: str, reads: dict[str, list[str]]
+) -> None:
+    folder = tmp_path / "tests" / "dbt" / "generic"
+    folder.mkdir(parents=True)
+    (folder / "whole.sql").write_text("select * from {{ model }} where markets.status = 'open'")
+    (folder / "one.sql").write_text(
+        "with quotes as (select * from {{ rows_to_check(model, ref('mbp_markets'), instant='quoted_at') }}),\n"
+        "markets as (\n\n    select * from {{ ref('mbp_markets') }}\n\n)\n"
+        "select\n    quotes.*,\n    markets.closed_at\nfrom quotes\n"
+        f"inner join markets on quotes.market_id = markets.market_id\n{condition}\n"
+    )
+    (found,) = rendering.slice_readers(tmp_path).values()
+    assert {use: found[use] for use in ("since", "value")} == reads

@@ -7,6 +7,7 @@ slice.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ import pytest
 from lab.postgres_server import PostgresServer
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import load_policy
+from mbp.contracts.rendering.render import slice_readers
+from mbp.quality.read_sets import Reads, followed
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from tests.python.built import Built, copied, judged
@@ -354,6 +357,31 @@ def test_no_rule_that_reads_the_slice_escapes_the_mark(world: World) -> None:
         assert set(node.depends_on_nodes) <= above, rule.id
         sliced += 1
     assert sliced > 15
+
+
+def test_the_history_of_a_market_has_what_the_rules_read_of_it(built: Built) -> None:
+    """What rows of a rule follow from, by its compiled SQL: no column of markets more, and none less."""
+    sql = "select table_schema, table_name, column_name from information_schema.columns"
+    columns: dict[tuple[str, str], list[str]] = {}
+    with built.open("duckdb") as warehouse:
+        for schema, name, column in warehouse.query(sql)[1]:
+            columns.setdefault((schema, name), []).append(column)
+    relations = {
+        (schema, name): Reads({one: frozenset({f"{name}.{one}"}) for one in found}, frozenset())
+        for (schema, name), found in columns.items()
+    }
+    manifest = json.loads((built.artifacts("duckdb") / "manifest.json").read_text("utf-8"))
+    readers = slice_readers(built.root)
+    read: dict[str, set[str]] = {}
+    for node in manifest["nodes"].values():
+        if (name := (node.get("test_metadata") or {}).get("name")) not in readers:
+            continue
+        reads = followed(node["compiled_code"], "duckdb", relations)
+        assert reads is not None, name
+        named = {one.partition(".")[2] for one in reads.rows if one.startswith("mbp_markets.")}
+        read[name] = named - {"market_id"}
+    assert read == {name: {*one["since"], *one["value"]} for name, one in readers.items()}
+    assert set().union(*read.values()) == {"closed_at", "closes_at", "min_liquidity"}
 
 
 def test_a_measurement_that_is_judged_at_night_only_says_why(world: World) -> None:

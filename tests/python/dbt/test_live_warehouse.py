@@ -9,9 +9,11 @@ import duckdb
 import pytest
 
 from lab.simulate.schema import KEYS, seed_name
+from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import initialise
 from mbp.operate.build import BuildRequest, build
+from mbp.quality.compiled_tests import rule_queries
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
 from tests.python.built import judged
@@ -62,6 +64,17 @@ def failing(project_root: Path, rule: str, **changes: str) -> list[str]:
     )
     (result,) = judged(outcome)
     return [str(result.status), *([str(result.failures)] if result.failures else [])]
+
+
+def test_our_guard_lets_each_rule_of_loaded_data_run(
+    project_root: Path, loaded: Path, live: Path
+) -> None:
+    """A replay of loaded data finds its end by other SQL than the sample."""
+    parsed = {"DBT_TARGET_PATH": str(loaded.parent / "target")}
+    with environment(parsed):
+        queries = rule_queries(project_root, "duckdb", LIVE | {"MBP_DUCKDB_PATH": str(live)})
+    assert queries.keys() >= {rule.id for one in load_contracts(project_root) for rule in one.rules}
+    assert "__source_ts_ms" in queries["mbp_quotes_freshness"], "not the end of loaded data"
 
 
 SAY_NOTHING = (

@@ -71,6 +71,14 @@ FIX = "run `mbp contracts render` and commit the result"
 CASTS = defaultdict(
     str, {"text": "{{ type_string() }}", "timestamptz": "{{ type_timestamp_utc() }}"}
 )
+# In a test of what is new: what its rows belong to, and the instant by which a change of that concerns them.
+SLICE = "rows_to_check("
+PARENT = re.compile(r"rows_to_check\((?:model|ref\('\w+'\)), ref\('(\w+)'\)")
+INSTANT = re.compile(r"rows_to_check\([^\n]*'(\w+)'\)")
+# The key; whether there is a row of it is part of every history.
+JOINED = re.compile(r"inner join \w+ on \w+\.(\w+) = \w+\.\1")
+# A step that names a dataset for the rest of the query.
+IMPORTED = re.compile(r"(\w+) as \(\s*select \* from \{\{ ref\('(\w+)'\) \}\}\s*\)")
 
 
 def rendered(root: Path) -> dict[str, str | None]:
@@ -101,7 +109,7 @@ def rendered(root: Path) -> dict[str, str | None]:
         FAMILIES_FILE: _sql(
             "families",
             sliced=[name for name, family in policy.families.items() if family.judges],
-            readers=_slice_readers(root),
+            readers=slice_readers(root),
         ),
         SHEET_FILE: _sql("sheet", kpis=sheet.kpis.values()),
         COLUMNS_FILE: columns_markdown(contracts),
@@ -134,17 +142,39 @@ def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:
     return {dataset: kinds[end] for dataset, end in ends.items() if end in kinds}
 
 
-def _slice_readers(root: Path) -> dict[str, int]:
-    """Generic test that reads the slice of a daily run -> digest of its SQL, whose text no macro can see.
+def slice_readers(root: Path) -> dict[str, dict[str, Any]]:
+    """Generic test that reads the slice of a daily run -> what no macro can see of its SQL.
 
-    A number, because a search for secrets takes a quoted one for a key.
+    Its digest (a number, because a search for secrets takes a quoted one for a key), and the columns that it reads of
+    the dataset to which its rows belong: `since`, an instant that rows are after, so that another one matters to the
+    rows after the earlier of both; `value`, any other use, so that another value matters to all of its rows.
     """
     texts = {file.stem: file.read_text("utf-8") for file in (root / GENERIC_TESTS).glob("*.sql")}
     return {
-        name: int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+        name: {
+            "digest": int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]),
+            **_parent_columns(text),
+        }
         for name, text in sorted(texts.items())
-        if "rows_to_check(" in text
+        if SLICE in text
     }
+
+
+def _parent_columns(text: str) -> dict[str, list[str]]:
+    """The columns of what rows belong to that a test reads, by their use.
+
+    A line with nothing but a column only shows it.
+    """
+    parents = set(PARENT.findall(text))
+    steps = "|".join(step for step, dataset in IMPORTED.findall(text) if dataset in parents)
+    named = re.compile(rf"\b(?:{steps})\.(\w+)")
+    after = re.compile(rf"(?:\w+ )?\w+\.(?:{'|'.join(INSTANT.findall(text))}) > (?:{steps})\.\w+")
+    lines = [line.strip().rstrip(",") for line in text.splitlines() if steps]
+    uses = {(column, line) for line in lines for column in named.findall(line)}
+    uses = {use for use in uses if not named.fullmatch(use[1]) and not JOINED.fullmatch(use[1])}
+    value = {column for column, line in uses if not after.fullmatch(line)}
+    since = {column for column, _ in uses} - value
+    return {"since": sorted(since), "value": sorted(value)}
 
 
 def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:
