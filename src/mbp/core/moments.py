@@ -59,11 +59,14 @@ def is_future(moment: datetime, now: datetime, *, skew: timedelta = CLOCK_SKEW) 
     return objection(moment, now, None, skew=skew) is not None
 
 
-def old(moment: datetime, now: datetime, limit: timedelta) -> str:
-    """The age beside its limit; empty for an instant of the future."""
+def dated(moment: datetime, now: datetime, limit: timedelta) -> str:
+    """The instant beside the limit of its age; empty for an instant of the future.
+
+    The instant, because an age is another one a minute later: the same evidence would give another pack.
+    """
     if is_future(moment, now):
         return ""
-    return f"{span(age(moment, now))} old (limit {span(limit)})"
+    return f"of {moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC (limit {span(limit)})"
 
 
 def span(length: timedelta) -> str:

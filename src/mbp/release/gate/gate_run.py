@@ -19,7 +19,7 @@ from mbp.contracts.waiver import Waiver
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.gate_files import gates
-from mbp.core.moments import old
+from mbp.core.moments import dated
 from mbp.core.verdict import GO, RELEASING, Verdict, spelled
 from mbp.core.wording import few, many
 from mbp.release.gate.all_rules import RULES
@@ -112,7 +112,7 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
         check.what,
         verdict,
         message,
-        "; ".join(text for text in (judged.measured, _age(context, check)) if text),
+        "; ".join(text for text in (judged.measured, _measured_at(context, check)) if text),
         tuple(check.evidence),
         check.owner,
         check.waivable,
@@ -157,15 +157,15 @@ def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
         )
 
 
-def _age(context: Context, check: CheckDefinition) -> str:
-    """How old the evidence is, also of one that no longer counts; empty without any."""
+def _measured_at(context: Context, check: CheckDefinition) -> str:
+    """When the evidence was measured, also one that no longer counts; empty without any."""
     if "evidence" not in check.source:
         return ""
     try:
         claim = envelope.read(context.root, check.source["evidence"]).claim
     except MbpError:
         return ""
-    return old(claim.began_at, context.now, context.max_age(check.source))
+    return dated(claim.began_at, context.now, context.max_age(check.source))
 
 
 def _standing_in(
@@ -206,7 +206,7 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
         if role in signed and signed[role].valid:
             verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
             moment = signed[role].signed_at
-            signed_at = old(moment, report.decided_at, max_age) if moment else ""
+            signed_at = dated(moment, report.decided_at, max_age) if moment else ""
         elif role in signed:
             message = signed[role].reason
         yield CheckResult(

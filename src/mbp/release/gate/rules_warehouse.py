@@ -10,7 +10,7 @@ from mbp.contracts import load_contracts
 from mbp.contracts.gates import CheckDefinition, Gate
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
-from mbp.core.moments import objection, old
+from mbp.core.moments import dated, objection
 from mbp.core.paths import state_folder
 from mbp.core.verdict import Verdict
 from mbp.core.wording import many
@@ -182,7 +182,9 @@ def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
         raise NotMeasuredError(error.what, path=error.path) from error
     wrong = [f"{block.kind} by {block.hook_id}: {block.reason}" for block in blocks]
     written = datetime.fromisoformat(json.loads(folder.lock.read_text("utf-8"))["written_at"])
-    measured = f"{many(len(blocks), 'block')}, {old(written, context.now, timedelta(hours=hours))}"
+    measured = (
+        f"{many(len(blocks), 'block')}, {dated(written, context.now, timedelta(hours=hours))}"
+    )
     return listed(wrong, "nothing blocks", measured)
 
 

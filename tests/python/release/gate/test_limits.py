@@ -11,7 +11,7 @@ import pytest
 
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
-from mbp.core.moments import old
+from mbp.core.moments import dated
 from mbp.release.gate import rules_evidence as rules
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -64,8 +64,10 @@ def test_the_time_that_is_nearest_to_its_limit_is_shown(context: Any, project_ro
     assert rules._counted(0, 3, ()) == "0 of 3"
 
 
-def test_an_age_has_its_limit_beside_it() -> None:
-    limit = timedelta(hours=24)
-    assert old(NOW - timedelta(hours=3), NOW, limit) == "3 h old (limit 24 h)"
-    assert old(NOW - timedelta(days=5), NOW, limit) == "5 days old (limit 24 h)"
-    assert old(NOW + timedelta(hours=1), NOW, limit) == ""
+def test_an_instant_has_the_limit_of_its_age_beside_it() -> None:
+    limit, measured = timedelta(hours=24), NOW - timedelta(hours=3)
+    words = f"of {measured:%Y-%m-%d %H:%M} UTC (limit 24 h)"
+    assert dated(measured, NOW, limit) == words
+    # The second pack of the same evidence says the same, whenever it is built.
+    assert dated(measured, NOW + timedelta(hours=2), limit) == words
+    assert dated(NOW + timedelta(hours=1), NOW, limit) == ""
