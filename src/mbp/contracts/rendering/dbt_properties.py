@@ -17,7 +17,7 @@ from mbp.contracts.raw_columns import (
     own_columns,
     row_noun,
 )
-from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
+from mbp.contracts.rendering.yaml_text import properties_text
 from mbp.core.errors import MbpError
 
 PERIODS = (("day", 86400), ("hour", 3600), ("minute", 60))
@@ -80,7 +80,7 @@ def seeds_yaml(contracts: Sequence[Contract], telemetry: Iterable[RawTable]) -> 
         for family, tables in (("mbp", change_logs(contracts)), ("ops", telemetry))
         for table in tables
     ]
-    return HEADER + yaml_text({"version": 2, "seeds": seeds})
+    return properties_text(seeds=seeds)
 
 
 def staging_yaml(contracts: Sequence[Contract]) -> str:
@@ -94,7 +94,7 @@ def staging_yaml(contracts: Sequence[Contract]) -> str:
         }
         for contract, log in logged(contracts)
     ]
-    return HEADER + yaml_text({"version": 2, "models": models})
+    return properties_text(models=models)
 
 
 def telemetry_staging_yaml(tables: Iterable[RawTable]) -> str:
@@ -107,7 +107,7 @@ def telemetry_staging_yaml(tables: Iterable[RawTable]) -> str:
         }
         for table in tables
     ]
-    return HEADER + yaml_text({"version": 2, "models": models})
+    return properties_text(models=models)
 
 
 def latest_yaml(contracts: Sequence[Contract]) -> str:
@@ -121,7 +121,7 @@ def latest_yaml(contracts: Sequence[Contract]) -> str:
         }
         for contract, log in logged(contracts)
     ]
-    return HEADER + yaml_text({"version": 2, "models": models})
+    return properties_text(models=models)
 
 
 def _sources_yaml(family: str, tables: list[dict[str, Any]]) -> str:
@@ -139,7 +139,7 @@ def _sources_yaml(family: str, tables: list[dict[str, Any]]) -> str:
         },
         "tables": tables,
     }
-    return HEADER + yaml_text({"version": 2, "sources": [source]})
+    return properties_text(sources=[source])
 
 
 def _source_table(
@@ -229,11 +229,8 @@ def models_yaml(
         seed["config"]["column_types"] = {
             name: RAW_TYPES.get(type_, type_) for name, type_ in types.items()
         }
-    document: dict[str, Any] = {
-        "version": 2,
-        "models": [model for model in models if model not in seeds],
-    }
-    return HEADER + yaml_text({**document, **({"seeds": seeds} if seeds else {})})
+    others = [model for model in models if model not in seeds]
+    return properties_text(models=others, **({"seeds": seeds} if seeds else {}))
 
 
 def _model(

@@ -11,7 +11,7 @@ from typing import get_type_hints
 from mbp.contracts.model import Column, Contract, Rule
 from mbp.contracts.policy import MonitorParameters, Policy
 from mbp.contracts.raw_columns import doc_name
-from mbp.contracts.rendering.yaml_text import HEADER, MARK, yaml_text
+from mbp.contracts.rendering.yaml_text import MARK, properties_text
 from mbp.contracts.semantics import Semantics
 from mbp.contracts.sheet import Kpi, Sheet, SheetParameters
 from mbp.core.templates import templates
@@ -148,8 +148,8 @@ def reference_files(tables: Sequence[ReferenceTable]) -> dict[str, str]:
     ]
     return {
         **{f"{FOLDER}/{table.name}.csv": _csv(table.columns, table.rows) for table in tables},
-        SEEDS_FILE: HEADER + yaml_text({"version": 2, "seeds": seeds}),
-        STAGING_FILE: HEADER + yaml_text({"version": 2, "models": staging}),
+        SEEDS_FILE: properties_text(seeds=seeds),
+        STAGING_FILE: properties_text(models=staging),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.contracts.rendering.yaml_text import HEADER, MARK, yaml_text
+from mbp.contracts.rendering.yaml_text import MARK, properties_text
 from mbp.contracts.semantics import METRICS, Metric, Semantics
 from mbp.contracts.sheet import SHEET, WORST_WINDOW, Kpi, Sheet
 from mbp.core.templates import templates
@@ -82,7 +82,7 @@ def metrics_yaml(semantics: Semantics, sheet: Sheet) -> str:
         for metric in semantic_metrics(semantics, sheet)
         for rendered in (*_parts(metric), _metric(metric))
     ]
-    return HEADER + yaml_text({"version": 2, "metrics": metrics})
+    return properties_text(metrics=metrics)
 
 
 def metrics_markdown(semantics: Semantics, sheet: Sheet) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,11 @@ RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", 
 def yaml_text(value: Mapping[str, Any]) -> str:
     """`value` as block YAML. Keys keep their order; lists of plain values are in one line."""
     return "".join(f"{line}\n" for line in _lines(value, 0))
+
+
+def properties_text(**kinds: Sequence[Mapping[str, Any]]) -> str:
+    """A properties file of dbt, as every generated one begins: kind (models, seeds, sources, metrics) -> entries."""
+    return HEADER + yaml_text({"version": 2, **kinds})
 
 
 def _lines(value: Any, indent: int) -> list[str]:
