@@ -103,10 +103,8 @@
     {%- if is_incremental() and execute -%}
         {%- set start = window_start('bounds.first_window', minutes) -%}
         {%- set found = run_query('select ' ~ epoch_microseconds(start) ~ ' from (' ~ bounds ~ ') as bounds') -%}
-        {%- set first = modules.datetime.datetime(1970, 1, 1) + modules.datetime.timedelta(
-            microseconds=found.rows[0][0] | int, seconds=-(var('mbp_clock_skew_seconds') | int)
-        ) -%}
-        and loaded_at >= cast('{{ first.strftime('%Y-%m-%d %H:%M:%S.%f') }}+00:00' as {{ type_timestamp_utc() }})
+        {%- set skew = 1000000 * (var('mbp_clock_skew_seconds') | int) -%}
+        and loaded_at >= {{ timestamp_literal((found.rows[0][0] | int) - skew) }}
     {%- endif -%}
 {%- endmacro %}
 
