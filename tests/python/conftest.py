@@ -6,10 +6,12 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.testing
 from hypothesis import settings
 
 from lab.postgres_server import PostgresServer
@@ -44,6 +46,9 @@ guard.install = _install
 
 # What documents say of commands is checked against the program's own.
 register()
+
+# typer builds the tree of all commands again for each that a test runs (80 ms).
+typer.testing._get_command = cache(typer.main.get_command)
 
 # A shell starts what runs in the background with Ctrl-C ignored, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

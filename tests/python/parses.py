@@ -1,6 +1,7 @@
 """One parse of the project serves every test of a process: warehouses differ in their place, copies in a few files.
 
-dbt itself reads the whole project again for another file of DuckDB or another port of PostgreSQL.
+dbt itself reads the whole project again for another file of DuckDB or another port of PostgreSQL. And to name who set a
+flag of an adapter it looks through the source of every caller, which takes half a second in a process of the tests.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def share_parses() -> None:
         extended_mashumaro_encoder,
         extended_mashumuro_decoder,
     )
+    from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.invocation import get_invocation_id
 
     loader: Any = ManifestLoader
@@ -71,6 +73,8 @@ def share_parses() -> None:
         write(self)
         kept[key(self)] = self.manifest.to_msgpack(extended_mashumaro_encoder)
 
+    flag: Any = BehaviorFlagRendered
+    flag._default_source = staticmethod(lambda: "a test")
     loader.build_manifest_state_check = build_manifest_state_check
     loader.read_manifest_for_partial_parse = read_manifest_for_partial_parse
     loader.write_manifest_for_partial_parse = write_manifest_for_partial_parse

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -141,7 +142,7 @@ def register() -> None:
         pairs = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
         for module in pairs:
             importlib.import_module(f"{package.__name__}.{module.name}").register(app)
-    provide(lambda: typer.main.get_command(app))
+    provide(cache(lambda: typer.main.get_command(app)))
 
 
 def main() -> None:

@@ -82,10 +82,26 @@ def published(root: Path, dataset: str) -> list[Published]:
     Raises:
         MbpError: a file that is no published version, or that has another name.
     """
-    folder = inside(root / FOLDER, dataset)
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    publisheds = [_read(path, root, dataset) for path in files]
+    publisheds = [_read(path, root, dataset) for path in _files(root, dataset)]
     return sorted(publisheds, key=lambda version: version.version)
+
+
+def newest_published(root: Path, dataset: str) -> Published | None:
+    """The highest version of the dataset; no other file is read, unless its name is no version.
+
+    Raises:
+        MbpError: as `published`.
+    """
+    named = {path: read_version(path.stem) for path in _files(root, dataset)}
+    if None in named.values():
+        return newest(published(root, dataset))
+    files = sorted(named, key=lambda path: named[path] or Version(0))
+    return _read(files[-1], root, dataset) if files else None
+
+
+def _files(root: Path, dataset: str) -> list[Path]:
+    folder = inside(root / FOLDER, dataset)
+    return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def _read(path: Path, root: Path, dataset: str) -> Published:

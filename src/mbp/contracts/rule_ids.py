@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from mbp.contracts.model import Contract, Rule
-from mbp.contracts.published_versions import Published, datasets, newest, published
+from mbp.contracts.published_versions import Published, datasets, newest_published
 
 # Bytes of a name in PostgreSQL: the table of a test's failing rows is named after its rule.
 LONGEST = 63
@@ -59,12 +59,12 @@ def recorded_ids(root: Path) -> dict[tuple[str, str], str]:
     Raises:
         MbpError: a version that cannot be read.
     """
-    heads = (newest(published(root, dataset)) for dataset in datasets(root))
+    heads = (newest_published(root, dataset) for dataset in datasets(root))
     return {
-        (head.dataset, origin): str(rule_id)
-        for head in heads
-        if head
-        for origin, rule_id in head.document.get(KEY, {}).items()
+        (version.dataset, origin): str(rule_id)
+        for version in heads
+        if version
+        for origin, rule_id in version.document.get(KEY, {}).items()
     }
 
 

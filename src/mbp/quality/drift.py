@@ -15,7 +15,7 @@ from typing import Any
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.model import Column, Place
-from mbp.contracts.published_versions import newest, published
+from mbp.contracts.published_versions import newest_published
 from mbp.contracts.registry.odcs_documents import working
 from mbp.core.settings import load_settings
 from mbp.quality.compiled_tests import MEASUREMENT_PACK, disarming
@@ -101,7 +101,7 @@ def against_registry(
     root: Path, contract: Contract, document: Mapping[str, Any]
 ) -> Iterator[Drift]:
     """The working contract against the newest published version."""
-    head = newest(published(root, contract.dataset))
+    head = newest_published(root, contract.dataset)
     if head is None:
         yield Drift("registry", contract.dataset, "not published", contract.version, "nothing")
         return

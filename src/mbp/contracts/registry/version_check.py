@@ -34,8 +34,8 @@ from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.published_versions import (
     Published,
     newest,
+    newest_published,
     newest_release,
-    published,
     subject_of,
 )
 from mbp.contracts.registry.life import RULES as LIFE_RULES
@@ -218,7 +218,7 @@ def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> lis
 
 def _published_with(root: Path, dataset: str) -> set[tuple[str, str]]:
     """The changes of the newest version: an exception for one stays in use until its last day."""
-    head = newest(published(root, dataset))
+    head = newest_published(root, dataset)
     changes = head.document.get("changes", ()) if head else ()
     return {(str(change["fingerprint"]), dataset) for change in changes}
 

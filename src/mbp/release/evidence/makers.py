@@ -17,7 +17,7 @@ from typing import Any
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
 from mbp.contracts.contract_status import matrix, matrix_document
-from mbp.contracts.published_versions import datasets, newest, published
+from mbp.contracts.published_versions import datasets, newest_published, published
 from mbp.contracts.registry.life import stage
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
@@ -129,7 +129,7 @@ def registry_heads(work: Work) -> Members:
     """The newest published version of each dataset."""
     heads = []
     for dataset in datasets(work.root):
-        head = newest(published(work.root, dataset))
+        head = newest_published(work.root, dataset)
         if head is not None:
             version = str(head.version)
             heads.append(
