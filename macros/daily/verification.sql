@@ -37,7 +37,7 @@
 {#- The table of a daily run that its tests read. -#}
 {% macro make_slice(relation, log, key, parents) -%}
     {%- set slice = slice_of(relation.identifier) -%}
-    {%- set floor = verified_floor(relation) if is_incremental() else none -%}
+    {%- set floor = verified_floor(relation, 2 if parents else 3) if is_incremental() else none -%}
     {%- set old = existing_relation(slice.identifier) -%}
     {%- if old %}
     drop {{ old.type }} {{ old }};
@@ -87,14 +87,15 @@
 {%- endmacro %}
 
 {#- Arrival time from which a daily run must check; none: everything. Twice the lookback: the increment may have
-    begun one lookback earlier than the newest arrival that was verified, when that one was since overwritten. -#}
-{% macro verified_floor(relation) -%}
+    begun one lookback earlier than the newest arrival that was verified, when that one was since overwritten. Once more
+    where a dataset refers to no other: what the first rows of another slice refer to arrived a moment before them. -#}
+{% macro verified_floor(relation, lookbacks) -%}
     {%- if existing_relation('datasets_verified') -%}
         {{- return(arrival_floor(
             'select max(verified_until) as newest from ' ~ verification_table('datasets_verified')
             ~ " where dataset = '" ~ relation.identifier ~ "' and rules_checksum = '"
             ~ rules_checksum(relation.identifier) ~ "'",
-            lookbacks=2
+            lookbacks=lookbacks
         )) -}}
     {%- endif -%}
     {{- return(none) -}}
