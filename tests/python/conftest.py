@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections import Counter
@@ -18,6 +17,7 @@ from hypothesis import settings
 from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
 from mbp.core import yaml_io
+from mbp.core.garbage import look_seldom
 from mbp.core.paths import project_root as find_project_root
 from mbp.runs import guard
 from tests.python.built import Built, build_once
@@ -34,8 +34,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "day"))
 
 LONG = {"built", "postgres_server"}
 
-# dbt and typer make millions of small objects. Looked through as often as Python does, they take a seventh of all time.
-gc.set_threshold(100_000, 50, 100)
+# As `mbp` does it.
+look_seldom()
 
 # What documents say of commands is checked against the program's own.
 register()
