@@ -1,4 +1,4 @@
-{#- A table that says what was verified (docs/performance.md, "Daily and nightly"). looked_at: until which arrival the
+{#- A table that says what was verified (docs/daily.md). looked_at: until which arrival the
     tests of a build check. <dataset>_to_check: the slice of the last daily run. verified_market_history: that of the
     markets when a dataset was last verified. datasets_verified: a model, written when the tests have passed. -#}
 {% macro verification_table(name) -%}

@@ -87,16 +87,18 @@ def published(root: Path, dataset: str) -> list[Published]:
 
 
 def newest_published(root: Path, dataset: str) -> Published | None:
-    """The highest version of the dataset; no other file is read, unless its name is no version.
+    """The highest version of the dataset, by the names of the files; the others are not read.
 
     Raises:
-        MbpError: as `published`.
+        MbpError: as `published`, of this version, or of a file whose name is no version.
     """
-    named = {path: read_version(path.stem) for path in _files(root, dataset)}
-    if None in named.values():
-        return newest(published(root, dataset))
-    files = sorted(named, key=lambda path: named[path] or Version(0))
-    return _read(files[-1], root, dataset) if files else None
+
+    def rank(path: Path) -> tuple[bool, Version]:
+        version = read_version(path.stem)
+        return (version is None, version or Version(0))
+
+    files = _files(root, dataset)
+    return _read(max(files, key=rank), root, dataset) if files else None
 
 
 def _files(root: Path, dataset: str) -> list[Path]:

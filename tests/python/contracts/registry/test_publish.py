@@ -13,7 +13,7 @@ import fastavro
 import pytest
 from jsonschema import Draft202012Validator
 
-from mbp.contracts.published_versions import datasets, published
+from mbp.contracts.published_versions import datasets, newest_published, published
 from mbp.contracts.registry.life import enter, stage
 from mbp.contracts.registry.registry_check import check_all, problems, verify_registry
 from mbp.core.canonical_json import canonical
@@ -51,6 +51,23 @@ def test_the_same_version_with_other_content_is_refused(registry: Registry) -> N
     ):
         registry.publish()
     assert file_of(registry).read_bytes() == before
+
+
+def test_the_newest_is_the_highest_version_and_no_file_with_another_name(
+    registry: Registry,
+) -> None:
+    assert newest_published(registry.root, "mbp_quotes") is None
+    registry.publish()
+    registry.edit(tags, version="1.9.0")
+    registry.publish()
+    registry.edit(lambda document: document["tags"].append("most"), version="1.10.0")
+    registry.publish()
+    newest = newest_published(registry.root, "mbp_quotes")
+    assert newest and str(newest.version) == "1.10.0"
+    assert newest == published(registry.root, "mbp_quotes")[-1]
+    file_of(registry, "1.9.0").rename(file_of(registry, "copy"))
+    with pytest.raises(MbpError, match="not what its name says"):
+        newest_published(registry.root, "mbp_quotes")
 
 
 def test_versions_are_chained(registry: Registry) -> None:
