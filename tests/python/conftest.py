@@ -17,7 +17,7 @@ from hypothesis import settings
 from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
 from mbp.core import yaml_io
-from mbp.core.garbage import look_seldom
+from mbp.core.garbage import collect_seldom
 from mbp.core.paths import project_root as find_project_root
 from mbp.runs import guard
 from tests.python.built import Built, build_once
@@ -35,7 +35,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "day"))
 LONG = {"built", "postgres_server"}
 
 # As `mbp` does it.
-look_seldom()
+collect_seldom()
 
 # What documents say of commands is checked against the program's own.
 register()

@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -123,7 +123,7 @@ def _scan_files(collection: Any, root: Path, files: Sequence[str]) -> None:
 
     places = [str(root / file) for file in files]
     with ExitStack() as stack:
-        every = map(_secrets_of, places)
+        every: Iterator[list[Any]] = map(_secrets_of, places)
         if len(files) > FEW_FILES:
             spawn = multiprocessing.get_context("spawn")
             settings = (get_settings().json(),)
