@@ -31,8 +31,8 @@ POSTGRES = "postgres"
 NEW_SHARE = 0.01
 # One for each kind of daily run that is measured.
 LATER_SHARES = 2
-# People trade in the last eight hours. Of fewer days, so much of that is there before the shares that arrive later.
-DAYS = 10
+# People trade in the last eight hours. Of so few days, the shares that arrive later are the last six, whatever the size.
+DAYS = 8
 # More of them, a month long, do not fit into the simulated log's positions: each is quoted more often then.
 MARKETS_AT_MOST = 40_000
 DEFAULT_MEMORY = "16GiB"

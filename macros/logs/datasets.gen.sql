@@ -11,10 +11,10 @@
 
 {% macro change_logs() -%}
     {{- return([
-        {'dataset': 'mbp_abuse_events', 'table': 'abuse_events', 'key': 'abuse_event_id', 'staging': 'stg_mbp__abuse_events', 'latest': 'int_mbp__abuse_events_latest', 'incremental': false},
-        {'dataset': 'mbp_markets', 'table': 'markets', 'key': 'market_id', 'staging': 'stg_mbp__markets', 'latest': 'int_mbp__markets_latest', 'incremental': false},
-        {'dataset': 'mbp_quotes', 'table': 'quotes', 'key': 'quote_id', 'staging': 'stg_mbp__quotes', 'latest': 'int_mbp__quotes_latest', 'incremental': true},
-        {'dataset': 'mbp_resolutions', 'table': 'resolutions', 'key': 'resolution_id', 'staging': 'stg_mbp__resolutions', 'latest': 'int_mbp__resolutions_latest', 'incremental': false},
-        {'dataset': 'mbp_trades', 'table': 'trades', 'key': 'trade_id', 'staging': 'stg_mbp__trades', 'latest': 'int_mbp__trades_latest', 'incremental': true},
+        {'dataset': 'mbp_abuse_events', 'table': 'abuse_events', 'key': 'abuse_event_id', 'staging': 'stg_mbp__abuse_events', 'latest': 'int_mbp__abuse_events_latest', 'incremental': false, 'latency_seconds': 120},
+        {'dataset': 'mbp_markets', 'table': 'markets', 'key': 'market_id', 'staging': 'stg_mbp__markets', 'latest': 'int_mbp__markets_latest', 'incremental': false, 'latency_seconds': 120},
+        {'dataset': 'mbp_quotes', 'table': 'quotes', 'key': 'quote_id', 'staging': 'stg_mbp__quotes', 'latest': 'int_mbp__quotes_latest', 'incremental': true, 'latency_seconds': 120},
+        {'dataset': 'mbp_resolutions', 'table': 'resolutions', 'key': 'resolution_id', 'staging': 'stg_mbp__resolutions', 'latest': 'int_mbp__resolutions_latest', 'incremental': false, 'latency_seconds': 120},
+        {'dataset': 'mbp_trades', 'table': 'trades', 'key': 'trade_id', 'staging': 'stg_mbp__trades', 'latest': 'int_mbp__trades_latest', 'incremental': true, 'latency_seconds': 120},
     ]) -}}
 {%- endmacro %}

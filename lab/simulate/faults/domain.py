@@ -124,7 +124,9 @@ def _resolved_without(editor: Editor) -> None:
 
 @fault("twap_reconciles", "a recorded average that is 0.0001 too high", QUOTES)
 def _wrong_average(editor: Editor) -> None:
-    row = editor.idle_quote()
+    # Not one of the newest: an earlier quote of its window could still be on its way.
+    hour_before = editor.end_of_data() - HOUR
+    row = editor.choose(QUOTES, lambda row: bool(row["_loaded_at"] < hour_before))
     editor.change(QUOTES, row, twap_5m=row["twap_5m"] + Decimal("0.0001"))
 
 

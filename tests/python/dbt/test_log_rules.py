@@ -50,6 +50,15 @@ TABLES = {
         "valid_from": "timestamptz",
         "valid_to": "timestamptz",
     },
+    "intermediate.int_mbp__quotes_latest": {"loaded_at": "timestamptz"},
+    "intermediate.int_mbp__quotes_twap": {
+        "quote_id": "varchar",
+        "market_id": "varchar",
+        "quoted_at": "timestamptz",
+        "twap_5m": "decimal(18, 8)",
+        "recomputed_twap_5m": "decimal(18, 8)",
+        "loaded_at": "timestamptz",
+    },
 }
 # What the rules say without a shorter way, over all rows. The values of a log never decide between two changes that the
 # log itself does not order.
@@ -195,7 +204,8 @@ def literal(value: object) -> str:
 
 
 def fill(run: Run, rows: dict[str, Rows]) -> None:
-    for name, columns in TABLES.items():
+    for name, listed in rows.items():
+        columns = TABLES[name]
         run(f"delete from {name}")
         values = ", ".join(
             "("
@@ -203,7 +213,7 @@ def fill(run: Run, rows: dict[str, Rows]) -> None:
                 f"cast({literal(v)} as {t})" for v, t in zip(row, columns.values(), strict=True)
             )
             + ")"
-            for row in rows[name]
+            for row in listed
         )
         run(f"insert into {name} values {values}")
 
@@ -236,14 +246,19 @@ def engine(
     (memory if request.param == "duckdb" else connection).close()
 
 
-@pytest.mark.slow
-def test_the_shorter_way_finds_the_same_rows(built: Built, engine: tuple[str, Run]) -> None:
-    target, run = engine
+def rules(built: Built, target: str) -> dict[str, str]:
+    """Rule -> its SQL on tables of any database."""
     manifest = json.loads((built.artifacts(target) / "manifest.json").read_text("utf-8"))
-    compiled = {
+    return {
         test.rule_id: re.sub(r'"[^"]+"\.("(?:staging|marts|intermediate)"\.)', r"\1", test.sql)
         for test in read_tests(manifest)
     }
+
+
+@pytest.mark.slow
+def test_the_shorter_way_finds_the_same_rows(built: Built, engine: tuple[str, Run]) -> None:
+    target, run = engine
+    compiled = rules(built, target)
     found = Counter[str]()
     for seed in range(12):
         fill(run, random_rows(seed))
@@ -252,3 +267,33 @@ def test_the_shorter_way_finds_the_same_rows(built: Built, engine: tuple[str, Ru
             assert Counter(run(compiled[rule])) == expected, (rule, seed)
             found[rule] += len(expected)
     assert min(found[rule] for rule in PLAIN) > 100
+
+
+def test_an_average_is_judged_when_no_earlier_quote_may_be_on_its_way(
+    built: Built, engine: tuple[str, Run]
+) -> None:
+    """Which the contract allows for as long as a change may take to arrive: 120 seconds."""
+    target, run = engine
+    newest = 10_000
+    cases = {
+        "it was quoted and arrived a moment ago": (newest - 60, newest - 59, False),
+        "it has been there for longer": (newest - 130, newest - 121, True),
+        "it was quoted long ago and is corrected now": (5, newest, True),
+        "it was quoted in time and arrived late": (newest - 121, newest - 1, True),
+        "its clock is far ahead": (10**8, newest - 121, True),
+        "its arrival is unknown": (newest - 130, None, True),
+    }
+    wrong = [
+        (case, "m", second(quoted), "0.5", "0.50001", second(arrived))
+        for case, (quoted, arrived, _) in cases.items()
+    ]
+    right = ("right", "m", second(5), "0.5", "0.5000005", second(6))
+    averages = {"intermediate.int_mbp__quotes_twap": [*wrong, right]}
+    arrivals = {"intermediate.int_mbp__quotes_latest": [(second(newest),), (second(6),), (None,)]}
+    fill(run, averages | arrivals)
+    judged = {case for case, (_, _, is_judged) in cases.items() if is_judged}
+    reconciles = rules(built, target)["twap_reconciles"]
+    assert {row[0] for row in run(reconciles)} == judged
+    # Nothing says how new the data is: all of it is judged.
+    run("delete from intermediate.int_mbp__quotes_latest")
+    assert {row[0] for row in run(reconciles)} == cases.keys()
