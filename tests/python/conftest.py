@@ -17,10 +17,11 @@ from hypothesis import settings
 from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
 from mbp.core import yaml_io
+from mbp.core.garbage import collect_seldom
 from mbp.core.paths import project_root as find_project_root
 from mbp.runs import guard
 from tests.python.built import Built, build_once
-from tests.python.parses import share_parses
+from tests.python.parses import share_parses, spare_work
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -33,16 +34,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "day"))
 
 LONG = {"built", "postgres_server"}
 
-# `run_dbt` calls it first.
-install_guard = guard.install
-
-
-def _install() -> None:
-    install_guard()
-    share_parses()
-
-
-guard.install = _install
+# As `mbp` does it.
+collect_seldom()
 
 # What documents say of commands is checked against the program's own.
 register()
@@ -111,6 +104,22 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parses(shared: Path) -> Iterator[None]:
+    """Whatever a test lets dbt parse, the run parses once."""
+    install = guard.install
+
+    def install_and_share() -> None:
+        install()
+        spare_work()
+        share_parses(shared / "parses")
+
+    # `run_dbt` calls it first.
+    guard.install = install_and_share
+    yield
+    guard.install = install
 
 
 @pytest.fixture(scope="session")

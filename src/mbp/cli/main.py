@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from mbp.cli import commands, last_resort
 from mbp.core.command_tree import provide
 from mbp.core.errors import MbpError
+from mbp.core.garbage import collect_seldom
 from mbp.core.paths import project_root
 from mbp.core.reporting.progress import silence
 from mbp.core.reporting.terminal import guard, printable
@@ -152,6 +153,7 @@ def main() -> None:
         register()
         app()
 
+    collect_seldom()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, last_resort.interrupt)
     sys.exit(last_resort.run(command))

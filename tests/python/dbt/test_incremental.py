@@ -113,7 +113,7 @@ class World:
             self.manifest = parsed.result
         outcome = run_dbt(
             self.root,
-            ["run", *SELECTION, "mbp_quotes", *options],
+            ["run", "--no-write-json", *SELECTION, "mbp_quotes", *options],
             artifacts=self.folder,
             changes=changes,
             manifest=self.manifest,

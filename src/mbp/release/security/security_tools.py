@@ -14,7 +14,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,8 @@ from mbp.release.security.security_policy import POLICY, SEVERITIES, SecurityPol
 from mbp.runs.working_copy import SIGNATURES
 
 TIMEOUT_SECONDS = 300
+# Up to so many files, to start processes takes longer than to read them here.
+FEW_FILES = 60
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -118,11 +121,15 @@ def _scan_files(collection: Any, root: Path, files: Sequence[str]) -> None:
     """As `scan_files` of detect-secrets, which forks: a fork beside the threads of this process may never end."""
     from detect_secrets.settings import configure_settings_from_baseline, get_settings
 
-    spawn = multiprocessing.get_context("spawn")
-    settings = (get_settings().json(),)
-    with spawn.Pool(os.cpu_count(), configure_settings_from_baseline, settings) as pool:
-        places = [str(root / file) for file in files]
-        for file, found in zip(files, pool.imap(_secrets_of, places, chunksize=8), strict=True):
+    places = [str(root / file) for file in files]
+    with ExitStack() as stack:
+        every: Iterator[list[Any]] = map(_secrets_of, places)
+        if len(files) > FEW_FILES:
+            spawn = multiprocessing.get_context("spawn")
+            settings = (get_settings().json(),)
+            pool = spawn.Pool(os.cpu_count(), configure_settings_from_baseline, settings)
+            every = stack.enter_context(pool).imap(_secrets_of, places, chunksize=8)
+        for file, found in zip(files, every, strict=True):
             collection[file].update(found)
 
 

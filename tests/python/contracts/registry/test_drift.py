@@ -121,7 +121,8 @@ def test_a_warehouse_that_is_not_there_is_no_absence_of_drift(
     project_root: Path, tmp_path: Path
 ) -> None:
     with (
-        environment({"MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb")}),
+        # As in the other tests: one parse serves them all.
+        environment({"MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb"), "MBP_RAW": "sample"}),
         pytest.raises(MbpError, match="does not exist"),
     ):
         find_drift(project_root, ["duckdb"])

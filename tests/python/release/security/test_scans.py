@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.release.security import security_tools
 from mbp.release.security.security_tools import read_bandit, sast, secrets
 from tests.python.release.security.conftest import Project, exception
 
@@ -91,7 +92,11 @@ def entry_of(kind: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_new_secret_is_found_and_its_value_never_shown(guarded: Project) -> None:
+@pytest.mark.parametrize("few", [security_tools.FEW_FILES, 0], ids=["here", "in processes"])
+def test_a_new_secret_is_found_and_its_value_never_shown(
+    guarded: Project, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(security_tools, "FEW_FILES", few)
     guarded.write("settings.py", f'aws = "{KEY}"\n')
     guarded.track()
 

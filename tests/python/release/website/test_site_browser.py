@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,13 +45,39 @@ def address(site: Path, name: str) -> str:
     return (site / f"{name}.html").as_uri()
 
 
-def test_no_page_asks_anybody(tab: Page, site: Path, asked: list[str]) -> None:
-    pages = sorted(site.rglob("*.html"))
-    for page in pages:
-        if page.name != "404.html":  # only a server shows it
-            tab.goto(page.as_uri(), wait_until="load")
-    assert len(asked) > len(pages) > len(KINDS)
+@pytest.mark.parametrize("pages", ["one of each kind", "all"])
+def test_no_page_asks_anybody(tab: Page, site: Path, asked: list[str], pages: str) -> None:
+    every = [
+        page for page in sorted(site.rglob("*.html")) if page.name != "404.html"
+    ]  # of a server
+    chosen = every if pages == "all" else [site / f"{name}.html" for name in (*KINDS, "dbt")]
+    for page in chosen:
+        tab.goto(page.as_uri(), wait_until="load")
+    assert len(every) > len(KINDS)
+    assert len(asked) > len(chosen)
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+# What a page asks for by itself. A link (`a href`) is followed by a reader alone.
+LOADED = re.compile(
+    r"<(?!a\b|form\b|!)\w[^>]*?\s(?:src|href|srcset|data|poster|action)=[\"']?(?:https?:)?//[^>]*>"
+    r"|url\([\"']?(?:https?:)?//[^)]*\)|@import\s[\"'](?:https?:)?//[^\"']*"
+)
+
+
+def test_no_page_names_another_place_to_load_from(site: Path) -> None:
+    """All pages as text: what the browser above sees of one page of each kind."""
+    assert LOADED.search('<img alt="" src="https://example.com/x.png">')
+    assert LOADED.search("<style>@import '//example.com/x.css'</style>")
+    pages = [page for page in site.rglob("*.html") if page.name != "dbt.html"]
+    assert len(pages) > len(KINDS)
+    loaded = [
+        f"{page.relative_to(site)}: {found[0]}"
+        for page in pages
+        for found in LOADED.finditer(page.read_text(encoding="utf-8"))
+        if 'rel="canonical"' not in found[0]
+    ]
+    assert loaded == []
 
 
 def test_pictures_are_drawn_and_no_diagram_is_left_as_code(tab: Page, site: Path) -> None:
@@ -88,14 +115,6 @@ def test_axe_would_find_something(tab: Page, site: Path, tmp_path: Path) -> None
     assert Axe().run(tab).response["violations"]
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_no_page_scrolls_sideways(tab: Page, site: Path, width: int) -> None:
-    tab.set_viewport_size({"width": width, "height": 800})
-    for name in (*KINDS, "reference/rules"):
-        tab.goto(address(site, name))
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
-
-
 TABLES = """all => all.map(table => {
     const frame = table.closest(".md-typeset__scrollwrap"), cells = [...table.querySelectorAll("th, td")];
     const text = (cell) => cell.textContent.trim();
@@ -109,12 +128,16 @@ TABLES = """all => all.map(table => {
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_table_can_be_read(tab: Page, site: Path, width: int) -> None:
-    """A wide one scrolls in its own frame; no column is a strip of letters, and no word is cut."""
+def test_every_page_and_table_can_be_read(tab: Page, site: Path, width: int) -> None:
+    """No page scrolls sideways.
+
+    A wide table scrolls in its own frame; no column is a strip of letters, and no word is cut.
+    """
     tab.set_viewport_size({"width": width, "height": 800})
     seen = 0
     for name in (*KINDS, "health", "kpis", "reference/rules", "reference/metrics"):
         tab.goto(address(site, name))
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
         for table in tab.eval_on_selector_all("article table", TABLES):
             assert (table["frame"], table["narrow"], table["cut"]) == ("auto", [], []), name
             assert table["right"] <= width, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from dataclasses import replace
@@ -172,31 +173,41 @@ def copied(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root
 
 
-@pytest.mark.parametrize(
-    ("file", "find", "put", "told"),
-    [
-        ("docs/cdc.md", "](cdc_drill.md)", "](cdc_drills.md)", "'cdc_drills.md'"),
-        ("docs/runbooks/cdc_lag.md", "#what-happens", "#what-happened", "what-happened"),
-        ("docs/ci.md", "# What CI", "[x](../contracts/gone.yaml)\n\n# What CI", "gone.yaml"),
-        ("mkdocs.yml", "      - ci.md\n", "", "ci.md"),
-    ],
-    ids=["page", "anchor", "file", "not in the navigation"],
-)
-def test_a_broken_link_fails(
-    copied: Path, dbt_target: Path, tmp_path: Path, file: str, find: str, put: str, told: str
+BROKEN = {
+    "a page": ("docs/cdc.md", "](cdc_drill.md)", "](cdc_drills.md)", "'cdc_drills.md'"),
+    "an anchor": ("docs/runbooks/cdc_lag.md", "#what-happens", "#what-happened", "what-happened"),
+    "a file": ("docs/ci.md", "# What CI", "[x](../contracts/gone.yaml)\n\n# What CI", "gone.yaml"),
+    "not in the navigation": ("mkdocs.yml", "      - hooks.md\n", "", "hooks.md"),
+}
+
+
+def test_each_broken_link_fails(
+    copied: Path, dbt_target: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = copied / file
-    text = path.read_text()
-    assert find in text
-    path.write_text(text.replace(find, put, 1))
+    """One warning is enough to fail; all of them in one build, which takes seconds."""
+    texts = {file: (copied / file).read_text() for file, *_ in BROKEN.values()}
     try:
+        for file, find, put, _ in BROKEN.values():
+            assert find in texts[file]
+            (copied / file).write_text(texts[file].replace(find, put, 1))
         with (
             environment({"DBT_TARGET_PATH": str(dbt_target)}),
-            pytest.raises(MbpError, match=re.escape(told)),
+            pytest.raises(MbpError) as raised,
         ):
             write_site(copied, tmp_path / "site")
     finally:
-        path.write_text(text)
+        for file, text in texts.items():
+            (copied / file).write_text(text)
+    warnings = [
+        one.getMessage()
+        for one in caplog.records
+        if one.name.startswith("mkdocs") and one.levelno == logging.WARNING
+    ]
+    for what, (*_, told) in BROKEN.items():
+        assert any(told in one for one in warnings), what
+    # The error quotes one, and counts the others.
+    assert any(told in str(raised.value) for *_, told in BROKEN.values())
+    assert f"(and {len(warnings) - 1} more)" in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
 
