@@ -1,8 +1,10 @@
-{#- The recorded average equals the one recomputed from the quotes, within 1e-6. Changes may become visible out of order for
-    as long as the contract allows them to take: a quote that is as new as that, and arrived so lately, may still miss an
-    earlier one of its window. The next run judges it. -#}
+{#- The recorded average equals the one recomputed from the quotes, within 1e-6. Changes may become visible
+    out of order for as long as the contract allows them to take: a quote that is as new as that, and arrived
+    so lately, may still miss an earlier one of its window. The next run judges it. -#}
 {% test twap_reconciles(model) %}
-{%- set log = change_logs() | selectattr('dataset', 'equalto', 'mbp_quotes') | first %}
+{%- set log = change_logs() | selectattr('dataset', 'equalto', 'mbp_quotes') | first -%}
+{%- set newest = newest_of('loaded_at', ref(log.latest)) | trim -%}
+{%- set allowed = "interval '" ~ (log.latency_seconds or 0) ~ " seconds'" %}
 
 with averages as (
 
@@ -19,11 +21,6 @@ select
 from averages
 where
     {{ twap_differs() }}
-    {%- if log.latency_seconds %}
-    and (
-        least(quoted_at, loaded_at)
-        > {{ newest_of('loaded_at', ref(log.latest)) }} - interval '{{ log.latency_seconds }} seconds'
-    ) is not true
-    {%- endif %}
+    and (least(quoted_at, loaded_at) > {{ newest }} - {{ allowed }}) is not true
 
 {% endtest %}
