@@ -149,16 +149,15 @@ def arrive(connection: duckdb.DuckDBPyConnection) -> None:
         ).fetchone()
         assert added and added[0] > 0
     # The first trade of the slice arrived a moment after the quote that it refers to.
-    ((quote,),) = connection.execute(
+    mark = "(select verified_until from verification.datasets_verified where dataset = '{}')"
+    moved = connection.execute(
+        "update intermediate.int_mbp__quotes_latest"
+        f" set loaded_at = {mark.format('mbp_quotes')} - interval '121 minutes' where quote_id = ("
         "select quote_id from intermediate.int_mbp__trades_latest"
-        " where loaded_at >= (select max(verified_until) - interval '2 hours' from verification.datasets_verified"
-        " where dataset = 'mbp_trades') order by loaded_at, trade_id limit 1"
-    ).fetchall()
-    connection.execute(
-        "update intermediate.int_mbp__quotes_latest set loaded_at = least(loaded_at, ("
-        " select max(verified_until) from verification.datasets_verified where dataset = 'mbp_quotes'"
-        f" ) - interval '121 minutes') where quote_id = '{quote}'"
-    )
+        f" where loaded_at >= {mark.format('mbp_trades')} - interval '120 minutes'"
+        " order by loaded_at, trade_id limit 1)"
+    ).fetchone()
+    assert moved == (1,)
 
 
 def scans(profile: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
